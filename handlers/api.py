@@ -1,0 +1,229 @@
+"""The read API: one function for each route, from a request to a plain value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+
+from handlers import rendering
+from handlers.problems import Problem, not_found
+from reconciler import views
+from reconciler.check import check
+from reconciler.context import Context
+from reconciler.domain.lifecycle import Kind
+from reconciler.domain.snapshot import PLATFORM
+from reconciler.store import inbox, mirror, objects, runs
+
+LARGEST_PAGE = 100
+DEFAULT_PAGE = 20
+
+Cursor = tuple[int, str]
+
+
+def _limit(request: Request) -> int:
+    written = request.query_params.get("limit", str(DEFAULT_PAGE))
+    if not (written.isascii() and written.isdigit() and 1 <= int(written[:6]) <= LARGEST_PAGE):
+        raise Problem(400, "bad_limit", f"limit must be a number from 1 to {LARGEST_PAGE}.")
+    return int(written)
+
+
+def _after(request: Request) -> str:
+    written = request.query_params.get("starting_after", "")
+    if len(written) > 255 or "\x00" in written:
+        raise Problem(400, "bad_cursor", "starting_after must be the id of the last row you have.")
+    return written
+
+
+def _path_id(request: Request) -> str:
+    id = str(request.path_params["id"])
+    if len(id) > 255 or "\x00" in id:
+        raise not_found("object", id)
+    return id
+
+
+def _unknown_cursor(after: str) -> Problem:
+    return Problem(400, "bad_cursor", f"starting_after names {after[:80]!r}, which is not listed.")
+
+
+async def payments(context: Context, request: Request) -> Any:
+    limit, after = _limit(request), _after(request)
+    async with context.database.read(snapshot=True) as session:
+        before = await _object_cursor(session, after)
+        found, more = await views.payments(session, limit, before)
+    return rendering.listing([rendering.payment(p) for p in found], more)
+
+
+async def payment(context: Context, request: Request) -> Any:
+    id = _path_id(request)
+    async with context.database.read(snapshot=True) as session:
+        found = await views.one_payment(session, id)
+    if found is None:
+        raise not_found("payment", id)
+    return rendering.rendered(rendering.payment(found))
+
+
+async def _object_cursor(session: Any, after: str) -> Cursor | None:
+    if not after:
+        return None
+    record = (await objects.get(session, [after])).get(after)
+    if record is None:
+        raise _unknown_cursor(after)
+    return record.snapshot.created, record.snapshot.id
+
+
+def of_kind(kind: Kind) -> Any:
+    """The listing of one kind of Stripe object on the platform's own account."""
+
+    async def listed(context: Context, request: Request) -> Any:
+        limit, after = _limit(request), _after(request)
+        async with context.database.read(snapshot=True) as session:
+            before = await _object_cursor(session, after)
+            found = await objects.page(session, kind, PLATFORM, limit + 1, before)
+        rows = [rendering.stripe_object(record.snapshot) for record in found[:limit]]
+        return rendering.listing(rows, len(found) > limit)
+
+    return listed
+
+
+def one_of_kind(kind: Kind) -> Any:
+    """One object of a kind, by Stripe's id."""
+
+    async def found(context: Context, request: Request) -> Any:
+        id = _path_id(request)
+        async with context.database.read() as session:
+            record = (await objects.get(session, [id])).get(id)
+        if record is None or record.snapshot.kind is not kind:
+            raise not_found(kind.value.replace("_", " "), id)
+        return rendering.rendered(rendering.stripe_object(record.snapshot))
+
+    return found
+
+
+async def balance_transactions(context: Context, request: Request) -> Any:
+    limit, after = _limit(request), _after(request)
+    async with context.database.read(snapshot=True) as session:
+        before = await mirror.cursor(session, after) if after else None
+        if after and before is None:
+            raise _unknown_cursor(after)
+        found = await mirror.page(session, PLATFORM, limit + 1, before)
+    rows = [rendering.balance_transaction(row) for row in found[:limit]]
+    return rendering.listing(rows, len(found) > limit)
+
+
+async def events(context: Context, request: Request) -> Any:
+    limit, after = _limit(request), _after(request)
+    status = request.query_params.get("status", "")
+    if status not in ("", "received", "waiting", "applied", "irrelevant", "dead"):
+        raise Problem(
+            400, "bad_status", "status must be received, waiting, applied, irrelevant or dead."
+        )
+    async with context.database.read(snapshot=True) as session:
+        last = await inbox.get(session, after) if after else None
+        if after and last is None:
+            raise _unknown_cursor(after)
+        before = last["seq"] if last else 2**62
+        found = await inbox.page(session, limit + 1, before, status)
+    return rendering.listing([_event(row) for row in found[:limit]], len(found) > limit)
+
+
+async def event(context: Context, request: Request) -> Any:
+    id = _path_id(request)
+    async with context.database.read() as session:
+        row = await inbox.get(session, id)
+    if row is None:
+        raise not_found("event", id)
+    body = bytes(row["body"]).decode("utf-8", "replace")
+    return rendering.rendered({**_event(row), "body": body})
+
+
+def _event(row: Any) -> dict[str, Any]:
+    shown = {k: v for k, v in row.items() if k not in ("seq", "event_id", "body", "livemode")}
+    return {"id": row["event_id"], **shown, "livemode": bool(row["livemode"])}
+
+
+async def merchant_balance(context: Context, request: Request) -> Any:
+    id = _path_id(request)
+    async with context.database.read(snapshot=True) as session:
+        found = await views.merchant_balance(session, id)
+    if not found:
+        raise not_found("merchant with any money in the books", id)
+    return {"merchant": id, "balances": found}
+
+
+async def platform_balance(context: Context, _: Request) -> Any:
+    return {"balances": rendering.rendered(await views.platform_balance(context))}
+
+
+async def runs_listed(context: Context, request: Request) -> Any:
+    limit, after = _limit(request), _after(request)
+    async with context.database.read(snapshot=True) as session:
+        last = await runs.run(session, after) if after else None
+        if after and last is None:
+            raise _unknown_cursor(after)
+        before = (last["started_at"], last["id"]) if last else None
+        found = await runs.runs(session, limit + 1, before)
+    return rendering.listing([run_shown(row) for row in found[:limit]], len(found) > limit)
+
+
+def run_shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A run as the interface has it; its bridge has a route of its own."""
+    return {
+        "id": row["id"],
+        "status": row["status"],
+        "started_at": row["started_at"],
+        "finished_at": row["finished_at"],
+        "coverage": row["coverage"],
+        "drift": row["drift"]["drift"],
+        "timing": row["drift"]["timing"],
+        "findings": row["counts"],
+    }
+
+
+async def run_started(context: Context, _: Request) -> Any:
+    """Mirror and reconcile now. Anything Stripe would not tell makes the run incomplete."""
+    if context.stripe is None:
+        raise Problem(503, "no_stripe_key", "STRIPE_SECRET_KEY is not set; Stripe cannot be asked.")
+    return rendering.rendered(run_shown(await check(context, context.stripe)))
+
+
+async def _run(context: Context, id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    async with context.database.read(snapshot=True) as session:
+        row = await runs.run(session, id)
+        if row is None:
+            raise not_found("run", id)
+        return row, await runs.run_findings(session, row["id"])
+
+
+async def run(context: Context, request: Request) -> Any:
+    row, _ = await _run(context, _path_id(request))
+    return rendering.rendered(run_shown(row))
+
+
+async def run_bridge(context: Context, request: Request) -> Any:
+    row, _ = await _run(context, _path_id(request))
+    return {"run": row["id"], "bridge": rendering.rendered(row["bridge"])}
+
+
+async def findings(context: Context, request: Request) -> Any:
+    limit, after = _limit(request), _after(request)
+    status = request.query_params.get("status", "")
+    if status not in ("", "open", "timing", "cleared"):
+        raise Problem(400, "bad_status", "status must be open, timing or cleared.")
+    async with context.database.read(snapshot=True) as session:
+        last = await runs.finding(session, after) if after else None
+        if after and last is None:
+            raise _unknown_cursor(after)
+        before = (last["first_seen"], last["id"]) if last else None
+        found = await runs.findings(session, limit + 1, before, status)
+    return rendering.listing(found[:limit], len(found) > limit)
+
+
+async def finding(context: Context, request: Request) -> Any:
+    id = _path_id(request)
+    async with context.database.read() as session:
+        found = await runs.finding(session, id)
+    if found is None:
+        raise not_found("finding", id)
+    return rendering.rendered(found)
+

@@ -1,0 +1,45 @@
+"""Errors as RFC 9457 problem documents, with a stable `code`."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.responses import Response
+
+TITLES = {
+    400: "Bad request",
+    401: "Not authenticated",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    502: "Stripe did not answer",
+    503: "Not available now",
+}
+
+
+class Problem(Exception):
+    """An answer other than the one asked for: its status, a stable code, and what to do."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+
+    def response(self) -> Response:
+        body = {
+            "type": "about:blank",
+            "title": TITLES.get(self.status, "Error"),
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
+        return Response(
+            msgspec.json.encode(body),
+            self.status,
+            headers,
+            media_type="application/problem+json",
+        )
+
+
+def not_found(what: str, id: str) -> Problem:
+    return Problem(404, "not_found", f"There is no {what} {id[:80]!r}.")

@@ -1,0 +1,34 @@
+"""What the routes share while the app is open: the context, the webhook endpoints, the address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.context import Context
+
+if TYPE_CHECKING:
+    from handlers.webhooks import Endpoint
+
+
+class State:
+    """Empty until the app's lifespan opens it, and again after."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.endpoints: dict[str, Endpoint] = {}
+        self._context: Context | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self._context is not None
+
+    @property
+    def context(self) -> Context:
+        assert self._context is not None, "the app's lifespan has not been entered"
+        return self._context
+
+    def open(self, context: Context, endpoints: dict[str, Endpoint]) -> None:
+        self._context, self.endpoints = context, endpoints
+
+    def close(self) -> None:
+        self._context, self.endpoints = None, {}

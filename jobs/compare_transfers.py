@@ -1,0 +1,14 @@
+"""Compare Stripe's transfers with our payouts; the next run reports what does not agree."""
+
+from __future__ import annotations
+
+from reconciler.compare_transfers import compare_transfers
+from reconciler.context import Context
+
+
+async def run(context: Context) -> str:
+    if context.stripe is None:
+        return "no Stripe key"
+    compared = await compare_transfers(context, context.stripe)
+    coverage = compared.coverage
+    return f"{coverage.rows} transfers, {len(compared.missing_at_stripe)} not listed {coverage.error}".strip()

@@ -1,0 +1,198 @@
+"""Absorb snapshots into records, books and ledger, in the caller's transaction.
+
+The one path by which anything Stripe says about an object changes what we hold: events, objects
+that were read, resyncs and answers to commands all come through here. Reads what the snapshots
+touch, lets `domain` decide, writes the decision down. Must not call Stripe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from reconciler.context import Policy
+from reconciler.domain.books import (
+    Family,
+    Instruction,
+    Position,
+    executes,
+    owner_of,
+    positions,
+    settle,
+)
+from reconciler.domain.ledger import UNATTRIBUTED, Posting
+from reconciler.domain.lifecycle import Kind
+from reconciler.domain.snapshot import REREADABLE, Need, Record, Snapshot, merge
+from reconciler.store import books, objects, payouts
+from reconciler.store.database import Session
+
+REREAD_AFTER_SECONDS = 2
+PARENT_AFTER_SECONDS = 15
+"""A payment that a refund belongs to is usually in the next delivery: no hurry to ask for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A snapshot, and the event id or reading that brought it."""
+
+    snapshot: Snapshot
+    cause: str
+
+
+@dataclass(slots=True)
+class _Work:
+    """What a batch touches: as stored, and as it will be."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    changed: dict[str, str] = field(default_factory=dict)  # record id -> cause
+    payouts: dict[str, Instruction] = field(default_factory=dict)
+
+    def families(self) -> dict[str, list[Snapshot]]:
+        found: dict[str, list[Snapshot]] = {}
+        for record in self.records.values():
+            found.setdefault(record.snapshot.family, []).append(record.snapshot)
+        return found
+
+
+async def absorb(
+    session: Session, policy: Policy, arrivals: Sequence[Arrival], now: int
+) -> list[str]:
+    """Merge the arrivals and post what follows; the ids of the records that changed."""
+    if not arrivals:
+        return []
+    work = await _load(session, arrivals)
+    for arrival in arrivals:
+        _merge(work, arrival)
+    _move_to_known_families(work)
+    await _bind_payouts(session, work, now)
+    await _settle(session, policy, work, now)
+    await _save(session, policy, work, now)
+    return sorted(work.changed)
+
+
+async def _load(session: Session, arrivals: Sequence[Arrival]) -> _Work:
+    """Every record that shares a family with an arrival, however it got there."""
+    work = _Work()
+    wanted = {a.snapshot.id for a in arrivals} | {a.snapshot.family for a in arrivals}
+    asked: set[str] = set()
+    while wanted - asked:
+        fresh = wanted - asked
+        asked |= fresh
+        for record in await objects.related(session, fresh):
+            work.records[record.snapshot.id] = record
+            wanted.add(record.snapshot.family)
+    return work
+
+
+def _merge(work: _Work, arrival: Arrival) -> None:
+    id = arrival.snapshot.id
+    held = work.records.get(id)
+    merged = merge(held, arrival.snapshot)
+    if merged != held:
+        work.records[id] = merged
+        work.changed[id] = arrival.cause
+
+
+def _move_to_known_families(work: _Work) -> None:
+    """A refund or dispute that named only its charge joins the charge's own family."""
+    for id, record in list(work.records.items()):
+        family = record.snapshot.family
+        root = work.records.get(family)
+        if root is None or root.snapshot.family == family:
+            continue
+        moved = replace(record.snapshot, family=root.snapshot.family)
+        work.records[id] = replace(record, snapshot=moved)
+        work.changed.setdefault(id, work.changed.get(family, "family"))
+
+
+async def _bind_payouts(session: Session, work: _Work, now: int) -> None:
+    """Complete the payouts that transfers in this batch execute: the first that names one."""
+    transfers = [r.snapshot for r in work.records.values() if r.snapshot.kind is Kind.TRANSFER]
+    named = {str(t.detail["payout"]) for t in transfers} - {""}
+    if not named:
+        return
+    work.payouts = await payouts.instructions(session, named)
+    for transfer in sorted(transfers, key=lambda t: (t.created, t.id)):
+        payout = work.payouts.get(str(transfer.detail["payout"]))
+        if payout is None or payout.transfer_id or not executes(transfer, payout):
+            continue
+        if await payouts.complete(session, payout.id, transfer.id, now):
+            work.payouts[payout.id] = replace(payout, transfer_id=transfer.id)
+
+
+async def _settle(session: Session, policy: Policy, work: _Work, now: int) -> None:
+    """Post the difference between what the books say and what they should say."""
+    families = work.families()
+    touched = {work.records[id].snapshot.family for id in work.changed}
+    former = {id for id in work.changed if id not in touched}
+    held = await books.positions(session, touched | former)
+    causes = {work.records[id].snapshot.family: cause for id, cause in work.changed.items()}
+    target: dict[str, Position] = {}
+    for family in sorted(touched):
+        members = Family(family, tuple(families[family]), work.payouts)
+        for position in positions(members, policy.disputes_borne_by):
+            target[position.reference] = position
+    stored: list[Position] = []
+    postings: list[tuple[Posting, str]] = []
+    for reference in sorted(target.keys() | held.keys()):
+        before = held.get(reference)
+        after = target.get(reference) or _emptied(before)
+        position, posting = settle(before, after)
+        if position != before and (before is not None or position.lines):
+            stored.append(position)
+        if posting is not None:
+            postings.append((posting, causes.get(position.family, "")))
+    await books.save_positions(session, stored)
+    await books.post(session, postings, now)
+
+
+def _emptied(held: Position | None) -> Position:
+    assert held is not None
+    return replace(held, lines=())
+
+
+async def _save(session: Session, policy: Policy, work: _Work, now: int) -> None:
+    rows = []
+    wanted: dict[str, objects.Fetch] = {}
+    clear: dict[str, int] = {}
+    for id in sorted(work.changed):
+        record = work.records[id]
+        needs = record.needs(policy.api_version)
+        rows.append((record, ",".join(needs)))
+        reread = [need for need in needs if need in REREADABLE]
+        if reread:
+            wanted[id] = _reread(record, reread, now)
+        else:
+            clear[id] = record.snapshot.as_of
+    await objects.save(session, rows)
+    for fetch in _missing_payments(work, now):
+        wanted.setdefault(fetch.object_id, fetch)
+    await objects.settled(session, clear)
+    if wanted:
+        await objects.want(session, list(wanted.values()), now)
+
+
+def _reread(record: Record, needs: Iterable[Need], now: int) -> objects.Fetch:
+    snapshot = record.snapshot
+    return objects.Fetch(
+        snapshot.id,
+        snapshot.stripe_account,
+        ",".join(needs),
+        snapshot.as_of,
+        now + REREAD_AFTER_SECONDS,
+    )
+
+
+def _missing_payments(work: _Work, now: int) -> list[objects.Fetch]:
+    """The payments behind money that is nobody's because we have not seen whose payment it was."""
+    families = work.families()
+    found = []
+    for family in sorted({work.records[id].snapshot.family for id in work.changed}):
+        if family in work.records:
+            continue
+        owner = owner_of(Family(family, tuple(families[family])))
+        if owner.account == UNATTRIBUTED and not owner.merchant:
+            account = families[family][0].stripe_account
+            fetch = objects.Fetch(family, account, "missing_payment", 0, now + PARENT_AFTER_SECONDS)
+            found.append(fetch)
+    return found

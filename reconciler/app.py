@@ -1,0 +1,152 @@
+"""The wiring: the only module that sees every room, and builds the one value they are given.
+
+Must not decide anything. Settings are read before this; after it, nothing reads the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+
+from handlers.routes import build_routes
+from handlers.state import State
+from handlers.webhooks import Endpoint
+from jobs.schedule import scheduler
+from reconciler.context import STRIPE_API_VERSION, Context, Policy
+from reconciler.gateway import transport
+from reconciler.gateway.client import Gateway
+from reconciler.gateway.snapshots import Reading
+from reconciler.ingest import Intake
+from reconciler.keys import bootstrap_key
+from reconciler.settings import Settings, load
+from reconciler.store.database import Database
+from reconciler.store.migrate import migrate
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a run takes from outside: replaced as a whole in tests and in the demo."""
+
+    now: Callable[[], int]
+    new_id: Callable[[str], str]
+    stripe_app: Any = None  # an ASGI app that answers in place of Stripe
+
+
+def real_world() -> World:
+    return World(lambda: int(time.time()), lambda prefix: f"{prefix}_{secrets.token_hex(12)}")
+
+
+def build_context(settings: Settings, database: Database, world: World) -> Context:
+    """The value that use cases are given."""
+    reading = Reading(settings.merchant_key, settings.fee_key)
+    key = settings.stripe_secret_key.get_secret_value()
+    stripe = None
+    if key:
+        stripe = Gateway(
+            key,
+            transport.Transport(transport.client(world.stripe_app)),
+            api_version=STRIPE_API_VERSION,
+            api_base=settings.stripe_api_base,
+            reading=reading,
+        )
+    policy = Policy(
+        reading=reading,
+        disputes_borne_by=settings.disputes_borne_by,
+        livemode=settings.livemode,
+    )
+    return Context(database, world.now, world.new_id, policy, stripe)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, world: World | None = None) -> AsyncIterator[Context]:
+    """A context on an open, migrated database; everything is closed afterwards."""
+    outside = world or real_world()
+    async with Database(settings.database_url) as database:
+        await migrate(database, now=outside.now())
+        context = build_context(settings, database, outside)
+        try:
+            admin = settings.admin_key.get_secret_value()
+            if admin:
+                await bootstrap_key(context, admin)
+            yield context
+        finally:
+            if context.stripe is not None:
+                await context.stripe.close()
+
+
+def build_app(
+    settings: Settings, world: World | None = None, *, http: bool = True, jobs: bool = True
+) -> Starlette:
+    """The ASGI app. `http` serves the API and the webhooks, `jobs` runs the schedule; health
+    answers either way."""
+    state = State(settings.base_url)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with opened(settings, world) as context:
+            state.open(context, _endpoints(settings, context) if http else {})
+            ticking = scheduler(context, secrets.token_hex(4), settings.interval_scale)
+            if jobs:
+                ticking.start()
+            try:
+                yield
+            finally:
+                state.close()
+                if jobs:
+                    ticking.shutdown(wait=False)
+                    await asyncio.sleep(0)
+
+    app = Starlette(routes=build_routes(state, http=http), lifespan=lifespan)
+    app.state.shared = state
+    return app
+
+
+def from_environment() -> Starlette:
+    """The app for a worker process of `reconciler serve`; RECONCILER_ONLY says which half."""
+    settings = load()
+    configure_logging(settings.log_level)
+    only = settings.only
+    return build_app(settings, http=only != "jobs", jobs=only != "http")
+
+
+def _endpoints(settings: Settings, context: Context) -> dict[str, Endpoint]:
+    intake = Intake(context.database)
+    return {
+        channel: Endpoint(
+            channel,
+            settings.webhook_secrets(connect=channel == "connect"),
+            intake,
+            context.now,
+        )
+        for channel in ("platform", "connect")
+    }
+
+
+def configure_logging(level: str) -> None:
+    """One JSON line per unit of work on stderr. Tracebacks without local variables: they hold
+    secrets."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    for name in ("stripe", "httpx", "apscheduler"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.ExceptionRenderer(plain),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )

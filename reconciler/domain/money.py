@@ -1,0 +1,90 @@
+"""Money: integers of minor units beside their currency, and Stripe's own table of exponents.
+
+Must not use floats, must not assume a currency, must not round without saying how.
+Source of the table: https://docs.stripe.com/currencies (zero-decimal, three-decimal and special
+cases). ISO 4217 is deliberately not consulted: Stripe counts ISK and UGX in hundredths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ZERO_DECIMAL = frozenset(
+    {
+        "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga",
+        "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf",
+    }
+)  # fmt: skip
+THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
+
+LARGEST_AMOUNT = 2**62
+"""Above any amount Stripe accepts (12 digits), below what a signed 64-bit column holds: the sum of
+two such amounts still fits."""
+
+
+class NotMoney(ValueError):
+    """A value that cannot be an amount of money; the message says which and why."""
+
+
+def exponent(currency: str) -> int:
+    """How many decimals Stripe gives this lower-case currency: 0, 2 or 3. Unknown ones have 2."""
+    if currency in ZERO_DECIMAL:
+        return 0
+    return 3 if currency in THREE_DECIMAL else 2
+
+
+def is_currency(text: object) -> bool:
+    """Whether this is the shape Stripe writes currencies in: three lower-case ASCII letters.
+
+    The list is open on purpose: Stripe adds currencies and no sum here depends on knowing them.
+    """
+    return isinstance(text, str) and len(text) == 3 and text.isascii() and text.islower()
+
+
+def checked_amount(value: object, name: str) -> int:
+    """The value as minor units. Raises NotMoney for a float, a bool, text, or one too large."""
+    if type(value) is not int:
+        raise NotMoney(f"{name} must be an integer of minor units, not {type(value).__name__}")
+    if not -LARGEST_AMOUNT <= value <= LARGEST_AMOUNT:
+        raise NotMoney(f"{name} is larger than any amount of money: {value}")
+    return value
+
+
+def checked_currency(value: object, name: str) -> str:
+    """The value as a currency. Raises NotMoney for anything but three lower-case letters."""
+    if not is_currency(value):
+        raise NotMoney(f"{name} must be three lower-case letters, not {str(value)[:12]!r}")
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Money:
+    """A signed amount in minor units of one currency. Adding two currencies is an error."""
+
+    amount: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        checked_amount(self.amount, "amount")
+        checked_currency(self.currency, "currency")
+
+    def __add__(self, other: Money) -> Money:
+        if self.currency != other.currency:
+            raise NotMoney(f"cannot add {other.currency} to {self.currency}")
+        return Money(self.amount + other.amount, self.currency)
+
+    def __neg__(self) -> Money:
+        return Money(-self.amount, self.currency)
+
+    def __str__(self) -> str:
+        return f"{major(self.amount, self.currency)} {self.currency}"
+
+
+def major(amount: int, currency: str) -> str:
+    """Minor units written for people in major units, exactly: 123456 usd is ``1,234.56``."""
+    digits = exponent(currency)
+    sign = "-" if amount < 0 else ""
+    if digits == 0:
+        return f"{sign}{abs(amount):,}"
+    whole, part = divmod(abs(amount), 10**digits)
+    return f"{sign}{whole:,}.{part:0{digits}d}"

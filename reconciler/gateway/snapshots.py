@@ -1,0 +1,395 @@
+"""Stripe's JSON read into snapshots: the only place that knows the names of Stripe's fields.
+
+Old API versions are read as well as they allow (a 2020 PaymentIntent lists its charges, a 2020
+charge its refunds); the record then asks to be read again in our version. Unknown statuses and
+values pass through as text. What cannot be read at all raises Unreadable, which names the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.domain.lifecycle import NO_STATUS, Kind
+from reconciler.domain.money import NotMoney, checked_amount, checked_currency
+from reconciler.domain.snapshot import Origin, Snapshot
+
+KINDS = {
+    "payment_intent": Kind.PAYMENT_INTENT,
+    "charge": Kind.CHARGE,
+    "refund": Kind.REFUND,
+    "transfer": Kind.TRANSFER,
+    "transfer_reversal": Kind.REVERSAL,
+    "payout": Kind.BANK_PAYOUT,
+    "dispute": Kind.DISPUTE,
+    "account": Kind.ACCOUNT,
+}
+"""Stripe's `object` names and the kinds we follow them as."""
+
+PAYOUT_METADATA = "reconciler_payout"
+"""The metadata key on a transfer that names the payout it executes."""
+
+BAD_FEE = -1
+LONGEST_TEXT = 500
+
+Json = Mapping[str, Any]
+
+
+class Unreadable(ValueError):
+    """A body that is not what Stripe sends; the message names the field and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to read: which metadata keys attribute a payment, and what the bodies are."""
+
+    merchant_key: str = "merchant_id"
+    fee_key: str = "platform_fee"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """When, for whom and in which API version Stripe rendered the objects being read."""
+
+    as_of: int
+    origin: Origin
+    api_version: str
+    stripe_account: str
+
+
+def text(body: Json, key: str) -> str:
+    """A text field, empty when absent or null. An expanded object counts as its id."""
+    value = body.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        value = value.get("id") or ""
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or "\x00" in value:
+        raise Unreadable(f"{key} is not usable text")
+    return value
+
+
+def amount(body: Json, key: str, default: int | None = None, *, signed: bool = False) -> int:
+    """An amount in minor units. Raises Unreadable when it is missing, not an integer, negative
+    where it cannot be, or too large to be money."""
+    value = body.get(key, default)
+    if value is None and default is not None:
+        value = default
+    try:
+        checked = checked_amount(value, key)
+    except NotMoney as error:
+        raise Unreadable(str(error)) from None
+    if checked < 0 and not signed:
+        raise Unreadable(f"{key} is negative: {checked}")
+    return checked
+
+
+def currency(body: Json, key: str = "currency") -> str:
+    try:
+        return checked_currency(body.get(key), key)
+    except NotMoney as error:
+        raise Unreadable(str(error)) from None
+
+
+def seconds(body: Json, key: str) -> int:
+    """A moment in epoch seconds."""
+    value = body.get(key)
+    if type(value) is not int or not 0 <= value < 2**40:
+        raise Unreadable(f"{key} is not a moment in epoch seconds")
+    return value
+
+
+def inner(body: Json, key: str) -> Json:
+    """A nested object, empty when absent or null."""
+    value = body.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise Unreadable(f"{key} is not an object")
+    return value
+
+
+def items(body: Json, key: str) -> list[Json]:
+    """The objects in an embedded list (or bare array), empty when absent."""
+    value = body.get(key)
+    if isinstance(value, Mapping):
+        value = value.get("data")
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        raise Unreadable(f"{key} is not a list of objects")
+    return value
+
+
+def read(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
+    """The snapshots in one Stripe object: its own first, then those of objects embedded in it.
+
+    Empty for a kind of object that the books do not follow. Raises Unreadable.
+    """
+    kind = KINDS.get(str(body.get("object")))
+    if kind is None:
+        return []
+    id = text(body, "id")
+    if not id:
+        raise Unreadable("id is missing")
+    if body.get("deleted") is True:
+        return _deleted(kind, body, rendered)
+    return _READERS[kind](body, rendered, reading)
+
+
+def _snapshot(
+    kind: Kind,
+    body: Json,
+    rendered: Rendered,
+    family: str,
+    status: str,
+    amount: int,
+    currency: str,
+    detail: Mapping[str, Any],
+    *,
+    created: int | None = None,
+) -> Snapshot:
+    return Snapshot(
+        kind=kind,
+        id=text(body, "id"),
+        stripe_account=rendered.stripe_account,
+        family=family,
+        status=status,
+        amount=amount,
+        currency=currency,
+        created=seconds(body, "created") if created is None else created,
+        as_of=rendered.as_of,
+        origin=rendered.origin,
+        api_version=rendered.api_version,
+        detail=detail,
+    )
+
+
+def _ownership(body: Json, reading: Reading) -> dict[str, Any]:
+    metadata = inner(body, "metadata")
+    return {
+        "merchant": text(metadata, reading.merchant_key),
+        "platform_fee": _fee(text(metadata, reading.fee_key)),
+    }
+
+
+def _fee(written: str) -> int:
+    """The platform's share in minor units; BAD_FEE when it is written but is no such amount."""
+    if not written:
+        return 0
+    usable = written.isascii() and written.isdigit() and len(written) <= 15
+    return int(written) if usable else BAD_FEE
+
+
+def _payment_intent(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
+    charges = items(body, "charges")  # until API version 2022-11-15; newest first
+    detail = {
+        **_ownership(body, reading),
+        "amount_received": amount(body, "amount_received", 0),
+        "amount_capturable": amount(body, "amount_capturable", 0),
+        "latest_charge": text(body, "latest_charge") or (text(charges[0], "id") if charges else ""),
+        "capture_method": text(body, "capture_method"),
+        "customer": text(body, "customer"),
+        "failure": text(inner(body, "last_payment_error"), "code"),
+    }
+    own = _snapshot(
+        Kind.PAYMENT_INTENT,
+        body,
+        rendered,
+        text(body, "id"),
+        text(body, "status"),
+        amount(body, "amount"),
+        currency(body),
+        detail,
+    )
+    return [own, *(s for charge in charges for s in _charge(charge, rendered, reading))]
+
+
+def _charge(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
+    total = amount(body, "amount")
+    status = text(body, "status")
+    family = text(body, "payment_intent") or text(body, "id")
+    whole = total if body.get("captured") is True and status == "succeeded" else 0
+    detail = {
+        **_ownership(body, reading),
+        "payment_intent": text(body, "payment_intent"),
+        "amount_captured": amount(body, "amount_captured", whole),
+        "amount_refunded": amount(body, "amount_refunded", 0),
+        "disputed": body.get("disputed") is True,
+        "balance_transaction": text(body, "balance_transaction"),
+        "failure": text(body, "failure_code"),
+    }
+    own = _snapshot(
+        Kind.CHARGE, body, rendered, family, status, total, currency(body), detail
+    )
+    embedded = [s for refund in items(body, "refunds") for s in _refund(refund, rendered, reading)]
+    return [own, *embedded]
+
+
+def _refund(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
+    detail = {
+        "charge": text(body, "charge"),
+        "payment_intent": text(body, "payment_intent"),
+        "reason": text(body, "reason"),
+        "pending_reason": text(body, "pending_reason"),
+        "failure": text(body, "failure_reason"),
+        "balance_transaction": text(body, "balance_transaction"),
+        "failure_balance_transaction": text(body, "failure_balance_transaction"),
+    }
+    family = detail["payment_intent"] or detail["charge"] or text(body, "id")
+    status = text(body, "status")
+    return [
+        _snapshot(
+            Kind.REFUND,
+            body,
+            rendered,
+            family,
+            status,
+            amount(body, "amount"),
+            currency(body),
+            detail,
+        )
+    ]
+
+
+def _transfer(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
+    detail = {
+        "destination": text(body, "destination"),
+        "amount_reversed": amount(body, "amount_reversed", 0),
+        "payout": text(inner(body, "metadata"), PAYOUT_METADATA),
+        "transfer_group": text(body, "transfer_group"),
+        "destination_payment": text(body, "destination_payment"),
+        "source_transaction": text(body, "source_transaction"),
+        "balance_transaction": text(body, "balance_transaction"),
+    }
+    own = _snapshot(
+        Kind.TRANSFER,
+        body,
+        rendered,
+        text(body, "id"),
+        NO_STATUS,
+        amount(body, "amount"),
+        currency(body),
+        detail,
+    )
+    embedded = items(body, "reversals")
+    return [own, *(s for item in embedded for s in _reversal(item, rendered, reading))]
+
+
+def _reversal(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
+    detail = {
+        "transfer": text(body, "transfer"),
+        "source_refund": text(body, "source_refund"),
+        "balance_transaction": text(body, "balance_transaction"),
+    }
+    family = text(body, "transfer") or text(body, "id")
+    money = amount(body, "amount")
+    return [
+        _snapshot(Kind.REVERSAL, body, rendered, family, NO_STATUS, money, currency(body), detail)
+    ]
+
+
+def _bank_payout(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
+    detail = {
+        "arrival_date": seconds(body, "arrival_date"),
+        "automatic": body.get("automatic") is True,
+        "method": text(body, "method"),
+        "reconciliation_status": text(body, "reconciliation_status"),
+        "trace_id": text(inner(body, "trace_id"), "value"),
+        "failure": text(body, "failure_code"),
+        "balance_transaction": text(body, "balance_transaction"),
+        "failure_balance_transaction": text(body, "failure_balance_transaction"),
+    }
+    return [
+        _snapshot(
+            Kind.BANK_PAYOUT,
+            body,
+            rendered,
+            text(body, "id"),
+            text(body, "status"),
+            amount(body, "amount", signed=True),  # an automatic payout can debit the bank
+            currency(body),
+            detail,
+        )
+    ]
+
+
+def _dispute(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
+    money, unit = amount(body, "amount"), currency(body)
+    detail: dict[str, Any] = {
+        "charge": text(body, "charge"),
+        "payment_intent": text(body, "payment_intent"),
+        "reason": text(body, "reason"),
+        "due_by": inner(body, "evidence_details").get("due_by") or 0,
+        "withdrawn": _withdrawn(items(body, "balance_transactions"), money, unit),
+    }
+    family = detail["payment_intent"] or detail["charge"] or text(body, "id")
+    return [
+        _snapshot(
+            Kind.DISPUTE, body, rendered, family, text(body, "status"), money, unit, detail
+        )
+    ]
+
+
+def _withdrawn(movements: list[Json], disputed: int, unit: str) -> int | None:
+    """How much a dispute has taken so far, in its own currency; None when it lists no movement.
+
+    Settled in another currency, only the direction of its movements can be used.
+    """
+    if not movements:
+        return None
+    taken = -sum(amount(movement, "amount", signed=True) for movement in movements)
+    if all(text(movement, "currency") == unit for movement in movements):
+        return max(taken, 0)
+    return disputed if taken > 0 else 0
+
+
+def _account(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
+    requirements = inner(body, "requirements")
+    detail = {
+        "transfers": text(inner(body, "capabilities"), "transfers"),
+        "charges_enabled": body.get("charges_enabled") is True,
+        "payouts_enabled": body.get("payouts_enabled") is True,
+        "details_submitted": body.get("details_submitted") is True,
+        "disabled_reason": text(requirements, "disabled_reason"),
+        "currently_due": [str(name) for name in requirements.get("currently_due") or []],
+        "current_deadline": requirements.get("current_deadline") or 0,
+        "country": text(body, "country"),
+        "default_currency": text(body, "default_currency"),
+        "type": text(body, "type"),
+    }
+    created = body.get("created")
+    return [
+        _snapshot(
+            Kind.ACCOUNT,
+            body,
+            rendered,
+            text(body, "id"),
+            NO_STATUS,
+            0,
+            "",
+            detail,
+            created=created if type(created) is int else 0,
+        )
+    ]
+
+
+def _deleted(kind: Kind, body: Json, rendered: Rendered) -> list[Snapshot]:
+    """Of a deleted object Stripe says no more than its id. Only accounts can be deleted."""
+    if kind is not Kind.ACCOUNT:
+        raise Unreadable(f"a {kind} cannot be deleted")
+    id = text(body, "id")
+    return [_snapshot(kind, body, rendered, id, "deleted", 0, "", {"transfers": ""}, created=0)]
+
+
+_READERS = {
+    Kind.PAYMENT_INTENT: _payment_intent,
+    Kind.CHARGE: _charge,
+    Kind.REFUND: _refund,
+    Kind.TRANSFER: _transfer,
+    Kind.REVERSAL: _reversal,
+    Kind.BANK_PAYOUT: _bank_payout,
+    Kind.DISPUTE: _dispute,
+    Kind.ACCOUNT: _account,
+}

@@ -1,0 +1,140 @@
+"""Settings, read once from the environment (and a `.env` file), and refused if they contradict.
+
+Must not be read anywhere but here: everything else is given values.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reconciler.domain.books import Bearer
+
+STRIPE_API = "https://api.stripe.com"
+
+
+class BadSettings(Exception):
+    """A setting is missing or contradicts another; the message names it in one sentence."""
+
+
+class Settings(BaseSettings):
+    """What an operator can set. Every name is documented in the README; a test holds that true."""
+
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    database_url: str = Field("sqlite:///reconciler.db", validation_alias="DATABASE_URL")
+    stripe_secret_key: SecretStr = Field(
+        SecretStr(""), validation_alias="STRIPE_SECRET_KEY"
+    )
+    stripe_publishable_key: str = Field("", validation_alias="STRIPE_PUBLISHABLE_KEY")
+    stripe_webhook_secret: SecretStr = Field(
+        SecretStr(""), validation_alias="STRIPE_WEBHOOK_SECRET"
+    )
+    stripe_connect_webhook_secret: SecretStr = Field(
+        SecretStr(""), validation_alias="STRIPE_CONNECT_WEBHOOK_SECRET"
+    )
+    stripe_api_base: str = Field(STRIPE_API, validation_alias="STRIPE_API_BASE")
+    admin_key: SecretStr = Field(SecretStr(""), validation_alias="RECONCILER_ADMIN_KEY")
+    base_url: str = Field(
+        "http://127.0.0.1:8000", validation_alias="RECONCILER_BASE_URL"
+    )
+    interval_scale: float = Field(
+        1.0, gt=0, validation_alias="RECONCILER_INTERVAL_SCALE"
+    )
+    merchant_key: str = Field(
+        "merchant_id", min_length=1, validation_alias="RECONCILER_MERCHANT_KEY"
+    )
+    fee_key: str = Field(
+        "platform_fee", min_length=1, validation_alias="RECONCILER_FEE_KEY"
+    )
+    disputes_borne_by: Bearer = Field(
+        Bearer.MERCHANT, validation_alias="RECONCILER_DISPUTES_BORNE_BY"
+    )
+    only: Literal["", "http", "jobs"] = Field("", validation_alias="RECONCILER_ONLY")
+    log_level: str = Field("info", validation_alias="RECONCILER_LOG_LEVEL")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        key = self.stripe_secret_key.get_secret_value()
+        if key and key_mode(key) is None:
+            raise ValueError("STRIPE_SECRET_KEY must begin with sk_test_, sk_live_, rk_test_ or rk_live_")
+        live = key_mode(key) is True
+        if live and self.stripe_api_base.rstrip("/") != STRIPE_API:
+            raise ValueError(
+                "STRIPE_API_BASE must not be set with a live key: the key would leave for another"
+                " address than Stripe's"
+            )
+        if not _is_address(self.stripe_api_base):
+            raise ValueError("STRIPE_API_BASE must be an http or https address")
+        published = self.stripe_publishable_key
+        if published and key and (published.startswith("pk_live_") is not live):
+            raise ValueError("STRIPE_PUBLISHABLE_KEY and STRIPE_SECRET_KEY are of different modes")
+        if published and not published.startswith(("pk_test_", "pk_live_")):
+            raise ValueError("STRIPE_PUBLISHABLE_KEY must begin with pk_test_ or pk_live_")
+        if self.admin_key.get_secret_value() and len(self.admin_key.get_secret_value()) < 16:
+            raise ValueError("RECONCILER_ADMIN_KEY must have at least 16 characters")
+        return self
+
+    @property
+    def livemode(self) -> bool | None:
+        """The mode of the secret key; None without one."""
+        return key_mode(self.stripe_secret_key.get_secret_value())
+
+    def webhook_secrets(self, *, connect: bool) -> tuple[str, ...]:
+        """The signing secrets of one endpoint, the current and those being rotated out."""
+        written = self.stripe_connect_webhook_secret if connect else self.stripe_webhook_secret
+        return tuple(s.strip() for s in written.get_secret_value().split(",") if s.strip())
+
+    def require_stripe(self) -> None:
+        """Raises BadSettings unless Stripe can be asked."""
+        if not self.stripe_secret_key.get_secret_value():
+            raise BadSettings("STRIPE_SECRET_KEY is not set; set it to your Stripe secret key.")
+
+    def require_webhooks(self) -> None:
+        """Raises BadSettings unless webhooks can be verified."""
+        if not self.webhook_secrets(connect=False):
+            raise BadSettings(
+                "STRIPE_WEBHOOK_SECRET is not set; set it to the signing secret of your webhook"
+                " endpoint (whsec_…)."
+            )
+
+
+def key_mode(key: str) -> bool | None:
+    """True for a live secret key, False for a test one, None for anything else."""
+    kind, _, rest = key.partition("_")
+    if kind not in ("sk", "rk"):
+        return None
+    return {"live": True, "test": False}.get(rest.partition("_")[0])
+
+
+def masked(secret: str) -> str:
+    """A key as it may be shown: its prefix and last four characters."""
+    if len(secret) < 16:
+        return "…" if secret else ""
+    prefix = "_".join(secret.split("_")[:2]) + "_" if secret.count("_") > 1 else secret[:3]
+    return f"{prefix}…{secret[-4:]}"
+
+
+def _is_address(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("https", "http") and bool(parts.hostname)
+
+
+def load() -> Settings:
+    """The settings of this process. Raises BadSettings with one sentence."""
+    try:
+        return Settings(_env_file=os.environ.get("RECONCILER_ENV_FILE", ".env"))  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise BadSettings(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"{message}."
+    return f"{str(first['loc'][0]).upper()}: {message}."

@@ -1,0 +1,161 @@
+"""Every no that Stripe says, with its wording.
+
+A `Refusal` is raised before anything has changed, except for a declined card, where the failed
+attempt is itself recorded. Its kind decides the HTTP status, here and nowhere else. `began` tells
+the idempotency layer whether the work had begun: what failed validation is not remembered.
+"""
+
+from typing import Any
+
+_STATUS = {
+    "invalid_request": 400,
+    "idempotency": 400,
+    "authentication": 401,
+    "card": 402,
+    "permission": 403,
+    "missing": 404,
+    "conflict": 409,
+    "rate_limit": 429,
+    "api": 500,
+}
+_DEFAULT_TYPE = "invalid_request_error"
+_TYPE = {"card": "card_error", "idempotency": "idempotency_error", "api": "api_error"}
+
+
+class Refusal(Exception):
+    def __init__(
+        self, kind: str, message: str, *, code: str | None = None, began: bool = True, **more: Any
+    ) -> None:
+        super().__init__(message)
+        self.status = _STATUS[kind]
+        self.began = began
+        self.error: dict[str, Any] = {"message": message, "type": _TYPE.get(kind, _DEFAULT_TYPE)}
+        if code:
+            self.error["code"] = code
+            self.error["doc_url"] = f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"
+        self.error.update(more)
+
+    def body(self, account: str, request_id: str) -> dict[str, Any]:
+        log = f"https://dashboard.stripe.com/{account}/test/workbench/logs?object={request_id}"
+        return {"error": {**self.error, "request_log_url": log}}
+
+
+# What fails validation: the work never began.
+
+
+def missing_parameter(name: str) -> Refusal:
+    message = f"Missing required param: {name}."
+    return _invalid(message, "parameter_missing", name)
+
+
+def unknown_parameter(name: str) -> Refusal:
+    if name == "payment_method_types":
+        message = (
+            "`payment_method_types` is no longer supported on this endpoint. Use "
+            "`allowed_payment_method_types` instead."
+        )
+        return _invalid(message, "payment_method_types_no_longer_supported", name)
+    return _invalid(f"Received unknown parameter: {name}", "parameter_unknown", name)
+
+
+def not_an_integer(name: str, value: object) -> Refusal:
+    return _invalid(f"Invalid integer: {value}", "parameter_invalid_integer", name)
+
+
+def empty_parameter(name: str) -> Refusal:
+    message = f"You passed an empty string for '{name}'."
+    return _invalid(message, "parameter_invalid_empty", name)
+
+
+def not_one_of(name: str, choices: tuple[str, ...]) -> Refusal:
+    return _invalid(f"Invalid {name}: must be one of {', '.join(choices)}", None, name)
+
+
+def malformed(name: str, why: str) -> Refusal:
+    return _invalid(why, None, name)
+
+
+def too_small(name: str, least: int) -> Refusal:
+    message = f"This value must be greater than or equal to {least}."
+    return _invalid(message, "parameter_invalid_integer", name)
+
+
+def not_expandable(path: str) -> Refusal:
+    return _invalid(f"This property cannot be expanded ({path}).", None, "expand")
+
+
+def too_deep(path: str) -> Refusal:
+    return _invalid(f"You cannot expand more than 4 levels of a property ({path}).", None, "expand")
+
+
+def _invalid(message: str, code: str | None, param: str) -> Refusal:
+    return Refusal("invalid_request", message, code=code, began=False, param=param)
+
+
+# What the business refuses.
+
+
+def refused(message: str, code: str | None = None, param: str | None = None) -> Refusal:
+    more: dict[str, Any] = {"param": param} if param else {}
+    return Refusal("invalid_request", message, code=code, **more)
+
+
+def no_such(noun: str, object_id: str, param: str = "id") -> Refusal:
+    """404 for the object in the path, 400 for one named in a parameter."""
+    kind = "missing" if param == "id" else "invalid_request"
+    message = f"No such {noun}: '{object_id}'"
+    return Refusal(kind, message, code="resource_missing", param=param)
+
+
+def insufficient_funds() -> Refusal:
+    return refused(
+        "You have insufficient available funds in your Stripe account. Try adding funds directly "
+        "to your available balance by creating Charges using the 4000000000000077 test card. "
+        "See: https://stripe.com/docs/testing#available-balance",
+        "balance_insufficient",
+    )
+
+
+# What stops at the door.
+
+
+def no_key() -> Refusal:
+    message = (
+        "You did not provide an API key. You need to provide your API key in the Authorization "
+        "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
+    )
+    return Refusal("authentication", message, began=False)
+
+
+def bad_key(masked: str) -> Refusal:
+    return Refusal("authentication", f"Invalid API Key provided: {masked}", began=False)
+
+
+def no_access(account: str) -> Refusal:
+    message = (
+        f"The provided key does not have access to account '{account}' (or that account does not "
+        "exist). Application access may have been revoked."
+    )
+    return Refusal("permission", message, code="account_invalid", began=False)
+
+
+def no_route(method: str, path: str) -> Refusal:
+    message = f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs."
+    return Refusal("missing", message, began=False)
+
+
+def key_reused(key: str) -> Refusal:
+    message = (
+        "Keys for idempotent requests can only be used with the same parameters they were first "
+        f"used with. Try using a key other than '{key}' if you meant to execute a different "
+        "request."
+    )
+    return Refusal("idempotency", message, began=False)
+
+
+def key_in_use(key: str) -> Refusal:
+    message = (
+        "There is currently another in-progress request using this Idempotent Key "
+        f"('{key}'). Please try again later."
+    )
+    return Refusal("conflict", message, code="idempotency_key_in_use", began=False)

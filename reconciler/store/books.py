@@ -1,0 +1,264 @@
+"""Positions, the append-only ledger, and the balance of every ledger account.
+
+Everything that posts does so here, inside `Database.write_books`, so one writer at a time gives
+transactions their numbers and keeps balances equal to entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from reconciler.domain.books import Position, PositionKind
+from reconciler.domain.ledger import Line, Posting, Side, account_kind
+from reconciler.store.database import Batch, Row, Session
+
+_POSITION_COLUMNS = "reference, kind, family, stripe_account, merchant, occurred_at, lines, version"
+
+_POSITIONS = Batch(
+    "positions",
+    (
+        ("reference", "text"),
+        ("kind", "text"),
+        ("family", "text"),
+        ("stripe_account", "text"),
+        ("merchant", "text"),
+        ("occurred_at", "bigint"),
+        ("lines", "text"),
+        ("version", "bigint"),
+    ),
+    tail=(
+        "ON CONFLICT (reference) DO UPDATE SET family = excluded.family,"
+        " merchant = excluded.merchant, lines = excluded.lines, version = excluded.version"
+    ),
+)
+
+_ENTRIES = Batch(
+    "entries",
+    (
+        ("transaction_id", "bigint"),
+        ("line", "bigint"),
+        ("stripe_account", "text"),
+        ("account", "text"),
+        ("currency", "text"),
+        ("amount", "bigint"),
+    ),
+)
+
+_TRANSACTIONS = Batch(
+    "ledger_transactions",
+    (
+        ("id", "bigint"),
+        ("reference", "text"),
+        ("side", "text"),
+        ("version", "bigint"),
+        ("kind", "text"),
+        ("stripe_account", "text"),
+        ("occurred_at", "bigint"),
+        ("posted_at", "bigint"),
+        ("cause", "text"),
+    ),
+)
+
+_BALANCES = Batch(
+    "balances",
+    (
+        ("stripe_account", "text"),
+        ("account", "text"),
+        ("currency", "text"),
+        ("kind", "text"),
+        ("books", "bigint"),
+        ("facts", "bigint"),
+        ("changed_at", "bigint"),
+    ),
+    tail=(
+        "ON CONFLICT (account, currency, stripe_account) DO UPDATE SET"
+        " books = balances.books + excluded.books, facts = balances.facts + excluded.facts,"
+        " changed_at = excluded.changed_at"
+    ),
+)
+
+
+def _as_position(row: Row) -> Position:
+    lines = tuple(Line(*line) for line in msgspec.json.decode(row["lines"]))
+    return Position(
+        row["reference"],
+        PositionKind(row["kind"]),
+        row["family"],
+        row["stripe_account"],
+        row["merchant"],
+        row["occurred_at"],
+        lines,
+        row["version"],
+    )
+
+
+async def positions(session: Session, families: Collection[str]) -> dict[str, Position]:
+    """Every position that belongs to one of these families, by reference."""
+    rows = await session.all(
+        f"SELECT {_POSITION_COLUMNS} FROM positions WHERE family IN {{each:families}}",
+        families=sorted(families),
+    )
+    return {row["reference"]: _as_position(row) for row in rows}
+
+
+async def save_positions(session: Session, changed: Sequence[Position]) -> None:
+    """Store positions over what was held."""
+    rows = [
+        (
+            p.reference,
+            p.kind.value,
+            p.family,
+            p.stripe_account,
+            p.merchant,
+            p.occurred_at,
+            msgspec.json.encode([(x.account, x.currency, x.amount) for x in p.lines]).decode(),
+            p.version,
+        )
+        for p in changed
+    ]
+    await session.write_many(_POSITIONS, rows)
+
+
+async def post(session: Session, postings: Sequence[tuple[Posting, str]], now: int) -> None:
+    """Append ledger transactions, each with its cause, and move the balances with them.
+
+    Raises the database's unique violation if one of them was posted before.
+    """
+    if not postings:
+        return
+    row = await session.one("SELECT COALESCE(MAX(id), 0) AS newest FROM ledger_transactions")
+    assert row is not None
+    entries: list[tuple[object, ...]] = []
+    transactions: list[tuple[object, ...]] = []
+    moved: dict[tuple[str, str, str], list[int]] = {}
+    for id, (posting, cause) in enumerate(postings, row["newest"] + 1):
+        account_of = posting.stripe_account
+        for number, line in enumerate(posting.lines):
+            entries.append((id, number, account_of, line.account, line.currency, line.amount))
+            sums = moved.setdefault((line.account, line.currency, account_of), [0, 0])
+            sums[posting.side is Side.FACTS] += line.amount
+        transactions.append(
+            (
+                id,
+                posting.reference,
+                posting.side.value,
+                posting.version,
+                posting.kind,
+                account_of,
+                posting.occurred_at,
+                now,
+                cause,
+            )
+        )
+    balances = [
+        (stripe_account, account, currency, account_kind(account), books, facts, now)
+        for (account, currency, stripe_account), (books, facts) in sorted(moved.items())
+    ]
+    await session.write_many(_ENTRIES, entries)
+    await session.write_many(_TRANSACTIONS, transactions)
+    await session.write_many(_BALANCES, balances)
+
+
+async def open_clearings(session: Session, stripe_account: str) -> list[Row]:
+    """Every clearing account that is not zero, with both sides. Costs what is open."""
+    return await session.all(
+        "SELECT account, currency, books, facts, changed_at FROM balances"
+        " WHERE stripe_account = :stripe_account AND kind = 'clearing' AND books + facts <> 0"
+        " ORDER BY account, currency",
+        stripe_account=stripe_account,
+    )
+
+
+async def totals(session: Session, stripe_account: str) -> list[Row]:
+    """What each kind of account other than clearing holds, per currency and side."""
+    return await session.all(
+        "SELECT kind, currency, CAST(SUM(books) AS BIGINT) AS books,"
+        " CAST(SUM(facts) AS BIGINT) AS facts FROM balances"
+        " WHERE stripe_account = :stripe_account AND kind <> 'clearing'"
+        " GROUP BY kind, currency ORDER BY kind, currency",
+        stripe_account=stripe_account,
+    )
+
+
+async def balance(session: Session, account: str) -> list[Row]:
+    """The balance of one ledger account, per currency (debit positive)."""
+    return await session.all(
+        "SELECT currency, books + facts AS amount FROM balances"
+        " WHERE account = :account ORDER BY currency",
+        account=account,
+    )
+
+
+async def activity(session: Session, account: str) -> list[Row]:
+    """What moved one ledger account, by kind and currency (debit positive)."""
+    return await session.all(
+        "SELECT e.currency, t.kind, CAST(SUM(e.amount) AS BIGINT) AS amount FROM entries e"
+        " JOIN ledger_transactions t ON t.id = e.transaction_id WHERE e.account = :account"
+        " GROUP BY e.currency, t.kind ORDER BY e.currency, t.kind",
+        account=account,
+    )
+
+
+async def entries(session: Session, accounts: Collection[str], limit: int = 500) -> list[Row]:
+    """The entries of these ledger accounts, newest first."""
+    return await session.all(
+        "SELECT e.account, e.currency, e.amount, t.id, t.reference, t.side, t.kind, t.cause,"
+        " t.occurred_at, t.posted_at FROM entries e"
+        " JOIN ledger_transactions t ON t.id = e.transaction_id"
+        " WHERE e.account IN {each:accounts} ORDER BY t.id DESC, e.line LIMIT :limit",
+        accounts=sorted(accounts),
+        limit=limit,
+    )
+
+
+async def balances_that_differ(session: Session) -> list[dict[str, Any]]:
+    """Ledger accounts whose kept balance is not the sum of their entries, by side."""
+    rows = await session.all(
+        "SELECT COALESCE(k.account, d.account) AS account,"
+        " COALESCE(k.currency, d.currency) AS currency,"
+        " COALESCE(k.stripe_account, d.stripe_account) AS stripe_account,"
+        " COALESCE(k.books, 0) AS kept_books, COALESCE(d.books, 0) AS books,"
+        " COALESCE(k.facts, 0) AS kept_facts, COALESCE(d.facts, 0) AS facts"
+        " FROM balances k FULL JOIN ("
+        "  SELECT e.account, e.currency, e.stripe_account,"
+        "  CAST(SUM(CASE WHEN t.side = 'books' THEN e.amount ELSE 0 END) AS BIGINT) AS books,"
+        "  CAST(SUM(CASE WHEN t.side = 'facts' THEN e.amount ELSE 0 END) AS BIGINT) AS facts"
+        "  FROM entries e JOIN ledger_transactions t ON t.id = e.transaction_id"
+        "  GROUP BY e.account, e.currency, e.stripe_account"
+        " ) d ON d.account = k.account AND d.currency = k.currency"
+        " AND d.stripe_account = k.stripe_account"
+        " WHERE COALESCE(k.books, 0) <> COALESCE(d.books, 0)"
+        " OR COALESCE(k.facts, 0) <> COALESCE(d.facts, 0) ORDER BY 1, 2 LIMIT 100"
+    )
+    return [dict(row) for row in rows]
+
+
+async def positions_after(session: Session, reference: str, limit: int) -> list[Position]:
+    """Positions in order of reference, after the given one: for walking all of them."""
+    rows = await session.all(
+        f"SELECT {_POSITION_COLUMNS} FROM positions WHERE reference > :after"
+        " ORDER BY reference LIMIT :limit",
+        after=reference,
+        limit=limit,
+    )
+    return [_as_position(row) for row in rows]
+
+
+async def posted_lines(session: Session, references: Collection[str]) -> dict[str, list[Line]]:
+    """What the books' entries of each reference sum to."""
+    rows = await session.all(
+        "SELECT t.reference, e.account, e.currency, CAST(SUM(e.amount) AS BIGINT) AS amount"
+        " FROM ledger_transactions t JOIN entries e ON e.transaction_id = t.id"
+        " WHERE t.side = 'books' AND t.reference IN {each:references}"
+        " GROUP BY t.reference, e.account, e.currency",
+        references=sorted(references),
+    )
+    found: dict[str, list[Line]] = {}
+    for row in rows:
+        found.setdefault(row["reference"], []).append(
+            Line(row["account"], row["currency"], row["amount"])
+        )
+    return found

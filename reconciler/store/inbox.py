@@ -1,0 +1,196 @@
+"""The inbox: rows of events, durable before anybody is told that they were received."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from reconciler.store.database import Batch, Database, Row, Session
+
+_INSERT = Batch(
+    "inbox",
+    (
+        ("event_id", "text"),
+        ("channel", "text"),
+        ("stripe_account", "text"),
+        ("type", "text"),
+        ("object_id", "text"),
+        ("created", "bigint"),
+        ("livemode", "bigint"),
+        ("api_version", "text"),
+        ("body", "bytes"),
+        ("received_at", "bigint"),
+    ),
+    tail="ON CONFLICT (event_id) DO NOTHING RETURNING event_id",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event as it came, before anybody has looked into it. `created` in epoch seconds."""
+
+    event_id: str
+    channel: str
+    stripe_account: str
+    type: str
+    object_id: str
+    created: int
+    livemode: bool
+    api_version: str
+    body: bytes
+    received_at: int
+
+    def row(self) -> tuple[object, ...]:
+        return (
+            self.event_id,
+            self.channel,
+            self.stripe_account,
+            self.type,
+            self.object_id,
+            self.created,
+            int(self.livemode),
+            self.api_version,
+            self.body,
+            self.received_at,
+        )
+
+
+async def insert_durable(database: Database, deliveries: Sequence[Delivery]) -> set[str]:
+    """All deliveries are committed; the ids of those that were new."""
+    rows = await database.insert_durable(_INSERT, [d.row() for d in deliveries])
+    return {row["event_id"] for row in rows}
+
+
+async def insert(session: Session, deliveries: Sequence[Delivery]) -> set[str]:
+    """Keep these deliveries in the caller's transaction; the ids of those that were new."""
+    rows = await session.write_many_returning(_INSERT, [d.row() for d in deliveries])
+    return {row["event_id"] for row in rows}
+
+
+async def bodies(session: Session, event_ids: Collection[str]) -> dict[str, bytes]:
+    """The bodies held under these event ids."""
+    rows = await session.all(
+        "SELECT event_id, body FROM inbox WHERE event_id IN {each:ids}", ids=sorted(event_ids)
+    )
+    return {row["event_id"]: bytes(row["body"]) for row in rows}
+
+
+async def pending(session: Session, now: int, limit: int) -> list[Row]:
+    """Events not yet applied and due for it, in order of arrival."""
+    return await session.all(
+        "SELECT seq, event_id, channel, stripe_account, type, object_id, created, livemode,"
+        " api_version, body, attempts FROM inbox"
+        " WHERE status = 'received' AND next_attempt_at <= :now ORDER BY seq LIMIT :limit",
+        now=now,
+        limit=limit,
+    )
+
+
+async def still_received(session: Session, seqs: Collection[int]) -> set[int]:
+    """Those of these events that nobody has settled in the meantime."""
+    rows = await session.all(
+        "SELECT seq FROM inbox WHERE status = 'received' AND seq IN {each_bigint:seqs}",
+        seqs=list(seqs),
+    )
+    return {row["seq"] for row in rows}
+
+
+async def settle(
+    session: Session, applied: Collection[int], irrelevant: dict[int, str], now: int
+) -> None:
+    """Mark events as applied, or as irrelevant for the given reason."""
+    await _mark(session, "applied", "", applied, now)
+    reasons: dict[str, list[int]] = {}
+    for seq, reason in irrelevant.items():
+        reasons.setdefault(reason, []).append(seq)
+    for reason, seqs in sorted(reasons.items()):
+        await _mark(session, "irrelevant", reason, seqs, now)
+
+
+async def _mark(
+    session: Session, status: str, reason: str, seqs: Collection[int], now: int
+) -> None:
+    if not seqs:
+        return
+    await session.run(
+        "UPDATE inbox SET status = :status, reason = :reason, settled_at = :now, error = ''"
+        " WHERE seq IN {each_bigint:seqs}",
+        status=status,
+        reason=reason,
+        now=now,
+        seqs=list(seqs),
+    )
+
+
+async def failed(
+    session: Session, seq: int, error: str, *, dead: bool, next_attempt_at: int, now: int
+) -> None:
+    """Keep an event that could not be applied, with its error: to be tried again, or dead."""
+    await session.run(
+        "UPDATE inbox SET attempts = attempts + 1, error = :error, status = :status,"
+        " next_attempt_at = :next, settled_at = :settled WHERE seq = :seq AND status = 'received'",
+        seq=seq,
+        error=error,
+        status="dead" if dead else "received",
+        next=next_attempt_at,
+        settled=now if dead else 0,
+    )
+
+
+LISTED = (
+    "seq, event_id, channel, stripe_account, type, object_id, created, livemode, api_version,"
+    " received_at, reason, error, attempts, settled_at,"
+    " CASE WHEN status = 'applied' AND EXISTS (SELECT 1 FROM fetches"
+    " WHERE fetches.object_id = inbox.object_id) THEN 'waiting' ELSE status END AS status"
+)
+"""The columns of a listing. An applied event is `waiting` while its object is to be read again:
+that depends on the object alone, not on the order in which its events came."""
+
+
+async def page(session: Session, limit: int, before_seq: int, status: str = "") -> list[Row]:
+    """Events, newest arrival first, older than the cursor; of one status, if given."""
+    return await session.all(
+        f"SELECT * FROM (SELECT {LISTED} FROM inbox WHERE seq < :before) AS listed"
+        " WHERE (CAST(:status AS TEXT) = '' OR status = :status) ORDER BY seq DESC LIMIT :limit",
+        before=before_seq,
+        status=status,
+        limit=limit,
+    )
+
+
+async def get(session: Session, event_id: str) -> Row | None:
+    """One event with its body."""
+    return await session.one(
+        f"SELECT {LISTED}, body FROM inbox WHERE event_id = :id", id=event_id
+    )
+
+
+async def of_objects(session: Session, ids: Collection[str]) -> list[Row]:
+    """The events about these objects, oldest first: evidence of what was received and when."""
+    return await session.all(
+        f"SELECT {LISTED} FROM inbox WHERE object_id IN {{each:ids}} ORDER BY created, seq",
+        ids=sorted(ids),
+    )
+
+
+async def counts(session: Session) -> list[Row]:
+    """How many events there are of each status and reason."""
+    return await session.all(
+        "SELECT status, reason, COUNT(*) AS events FROM"
+        f" (SELECT {LISTED} FROM inbox) AS listed GROUP BY status, reason ORDER BY status, reason"
+    )
+
+
+async def dead(session: Session, limit: int) -> list[Row]:
+    """Events that could not be applied, oldest first."""
+    return await session.all(
+        f"SELECT {LISTED} FROM inbox WHERE status = 'dead' ORDER BY seq LIMIT :limit", limit=limit
+    )
+
+
+async def known(session: Session, event_ids: Collection[str]) -> set[str]:
+    """Those of these events that are in the inbox, whatever their status."""
+    rows = await session.all(
+        "SELECT event_id FROM inbox WHERE event_id IN {each:ids}", ids=sorted(event_ids)
+    )
+    return {row["event_id"] for row in rows}

@@ -1,0 +1,186 @@
+"""The mirror of Stripe's lists: balance transactions, transfers as listed, and how far each list
+has been walked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+
+from reconciler.domain.facts import BalanceTransaction
+from reconciler.store.database import Batch, ColumnType, Row, Session
+
+_INTEGERS = {"amount", "fee", "net", "created", "available_on", "source_amount"}
+_NAMES = tuple(f.name for f in fields(BalanceTransaction))
+
+
+def _column(name: str) -> tuple[str, ColumnType]:
+    return (name, "bigint" if name in _INTEGERS else "text")
+
+
+_INSERT = Batch(
+    "balance_transactions",
+    (*(_column(name) for name in _NAMES), ("clears", "text"), ("mirrored_at", "bigint")),
+    tail="ON CONFLICT (id) DO NOTHING RETURNING id",
+)
+_COLUMNS = ", ".join(_NAMES)
+
+
+def _as_fact(row: Row) -> BalanceTransaction:
+    return BalanceTransaction(**{name: row[name] for name in _NAMES})
+
+
+async def insert(session: Session, rows: Sequence[BalanceTransaction], now: int) -> set[str]:
+    """Keep these movements; the ids of those that were not known."""
+    values = [(*(getattr(r, name) for name in _NAMES), r.clears, now) for r in rows]
+    return {row["id"] for row in await session.write_many_returning(_INSERT, values)}
+
+
+async def clearing(session: Session, object_ids: Collection[str]) -> list[BalanceTransaction]:
+    """The movements that clear against these objects, oldest first."""
+    rows = await session.all(
+        f"SELECT {_COLUMNS} FROM balance_transactions WHERE clears IN {{each:ids}}"
+        " AND clears <> '' ORDER BY created, id",
+        ids=sorted(object_ids),
+    )
+    return [_as_fact(row) for row in rows]
+
+
+async def in_categories(
+    session: Session, stripe_account: str, known: Collection[str], limit: int
+) -> list[BalanceTransaction]:
+    """Movements that clear against nothing and are of none of the known categories."""
+    rows = await session.all(
+        f"SELECT {_COLUMNS} FROM balance_transactions WHERE clears = ''"
+        " AND stripe_account = :account AND reporting_category IN ("
+        "  SELECT DISTINCT reporting_category FROM balance_transactions WHERE clears = ''"
+        "  AND reporting_category NOT IN {each:known})"
+        " ORDER BY created, id LIMIT :limit",
+        account=stripe_account,
+        known=sorted(known),
+        limit=limit,
+    )
+    return [_as_fact(row) for row in rows]
+
+
+async def page(
+    session: Session, stripe_account: str, limit: int, before: tuple[int, str] | None
+) -> list[BalanceTransaction]:
+    """Movements, newest first, older than the cursor `(created, id)`."""
+    created, id = before or (2**62, "")
+    rows = await session.all(
+        f"SELECT {_COLUMNS} FROM balance_transactions WHERE stripe_account = :account"
+        " AND (created < :created OR (created = :created AND id < :id))"
+        " ORDER BY created DESC, id DESC LIMIT :limit",
+        account=stripe_account,
+        created=created,
+        id=id,
+        limit=limit,
+    )
+    return [_as_fact(row) for row in rows]
+
+
+async def cursor(session: Session, id: str) -> tuple[int, str] | None:
+    """The cursor of a listing that goes on after this movement."""
+    row = await session.one("SELECT created FROM balance_transactions WHERE id = :id", id=id)
+    return (row["created"], id) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How far one list has been walked. No window is open while `window_to` is 0."""
+
+    stream: str
+    stripe_account: str
+    frontier: int = 0
+    window_from: int = 0
+    window_to: int = 0
+    cursor: str = ""
+    rows_seen: int = 0
+    started_at: int = 0
+    finished_at: int = 0
+
+
+async def walk(session: Session, stream: str, stripe_account: str) -> Walk:
+    """The state of one walk; a fresh one if it never began."""
+    row = await session.one(
+        "SELECT stream, stripe_account, frontier, window_from, window_to, cursor, rows_seen,"
+        " started_at, finished_at FROM walks WHERE stream = :stream AND stripe_account = :account",
+        stream=stream,
+        account=stripe_account,
+    )
+    return Walk(**row) if row else Walk(stream, stripe_account)
+
+
+async def save_walk(session: Session, walk: Walk) -> None:
+    """Store the state of one walk, in the transaction that keeps what the walk found."""
+    await session.run(
+        "INSERT INTO walks (stream, stripe_account, frontier, window_from, window_to, cursor,"
+        " rows_seen, started_at, finished_at) VALUES (:stream, :account, :frontier, :window_from,"
+        " :window_to, :cursor, :rows_seen, :started_at, :finished_at)"
+        " ON CONFLICT (stream, stripe_account) DO UPDATE SET frontier = excluded.frontier,"
+        " window_from = excluded.window_from, window_to = excluded.window_to,"
+        " cursor = excluded.cursor, rows_seen = excluded.rows_seen,"
+        " started_at = excluded.started_at, finished_at = excluded.finished_at",
+        stream=walk.stream,
+        account=walk.stripe_account,
+        frontier=walk.frontier,
+        window_from=walk.window_from,
+        window_to=walk.window_to,
+        cursor=walk.cursor,
+        rows_seen=walk.rows_seen,
+        started_at=walk.started_at,
+        finished_at=walk.finished_at,
+    )
+
+
+async def walks(session: Session) -> list[Walk]:
+    """The state of every walk."""
+    rows = await session.all(
+        "SELECT stream, stripe_account, frontier, window_from, window_to, cursor, rows_seen,"
+        " started_at, finished_at FROM walks ORDER BY stream, stripe_account"
+    )
+    return [Walk(**row) for row in rows]
+
+
+_COMPARISONS = Batch(
+    "transfer_comparisons",
+    (
+        ("transfer_id", "text"),
+        ("payout_id", "text"),
+        ("destination", "text"),
+        ("amount", "bigint"),
+        ("amount_reversed", "bigint"),
+        ("currency", "text"),
+        ("created", "bigint"),
+        ("seen_at", "bigint"),
+        ("verdict", "text"),
+    ),
+    tail=(
+        "ON CONFLICT (transfer_id) DO UPDATE SET payout_id = excluded.payout_id,"
+        " amount_reversed = excluded.amount_reversed, seen_at = excluded.seen_at,"
+        " verdict = excluded.verdict"
+    ),
+)
+
+
+async def save_comparisons(session: Session, rows: Sequence[Sequence[object]]) -> None:
+    """Keep how Stripe's transfers compare with our payouts (columns as in the table)."""
+    await session.write_many(_COMPARISONS, rows)
+
+
+async def comparisons_open(session: Session) -> list[Row]:
+    """Transfers that do not agree with a payout of ours."""
+    return await session.all(
+        "SELECT transfer_id, payout_id, destination, amount, amount_reversed, currency, created,"
+        " seen_at, verdict FROM transfer_comparisons WHERE verdict <> 'agrees'"
+        " ORDER BY transfer_id"
+    )
+
+
+async def transfers_seen(session: Session, ids: Collection[str]) -> set[str]:
+    """Those of these transfers that Stripe has listed."""
+    rows = await session.all(
+        "SELECT transfer_id FROM transfer_comparisons WHERE transfer_id IN {each:ids}",
+        ids=sorted(ids),
+    )
+    return {row["transfer_id"] for row in rows}
