@@ -135,7 +135,10 @@ def _endpoints(settings: Settings, context: Context) -> dict[str, Endpoint]:
 def configure_logging(level: str) -> None:
     """One JSON line per unit of work on stderr. Tracebacks without local variables: they hold
     secrets."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    # The level is the handler's: `databases` keeps its logger at INFO, so that values are not shown.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    logging.basicConfig(handlers=[handler], format="%(message)s")
     for name in ("stripe", "httpx", "apscheduler"):
         logging.getLogger(name).setLevel(logging.WARNING)
     plain = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)

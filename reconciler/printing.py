@@ -13,7 +13,15 @@ from rich.table import Table
 
 from reconciler.domain.money import major
 
+WIDTH_WITHOUT_TERMINAL = 120
+
 STYLES = {"clean": "bold green", "drift": "bold red", "incomplete": "bold yellow"}
+
+
+def terminal() -> Console:
+    """Standard output; wide enough for tables where it is a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
 
 
 def month(out: Console, tally: Mapping[str, int], planted: Sequence[str]) -> None:
@@ -63,11 +71,12 @@ def _bridge(bridge: Mapping[str, Any]) -> Table:
 
 def _findings(findings: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title="Findings", title_justify="left", show_lines=True)
-    table.add_column("what", ratio=2, overflow="fold")
-    table.add_column("Stripe", justify="right")
-    table.add_column("books", justify="right")
-    table.add_column("difference", justify="right")
-    table.add_column("why, and what to do", ratio=4)
+    table.add_column("what", overflow="fold", min_width=28)
+    table.add_column("", no_wrap=True)
+    table.add_column("Stripe", justify="right", no_wrap=True)
+    table.add_column("books", justify="right", no_wrap=True)
+    table.add_column("difference", justify="right", no_wrap=True)
+    table.add_column("why, and what to do", ratio=1, overflow="fold")
     for finding in findings:
         table.add_row(*_cells(finding))
     return table
@@ -84,7 +93,7 @@ def _cells(finding: Mapping[str, Any]) -> tuple[str, ...]:
         then = f"[green]timing, until {until:%Y-%m-%d %H:%M}[/]"
     else:
         then = f"→ {escape(finding['proposed_repair'])}" if finding["proposed_repair"] else ""
-    return (what, *amounts, f"{escape(finding['explanation'])}\n{then}".strip())
+    return (what, finding["currency"], *amounts, f"{escape(finding['explanation'])}\n{then}".strip())
 
 
 def findings(out: Console, found: Sequence[Mapping[str, Any]]) -> None:

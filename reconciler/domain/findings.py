@@ -264,7 +264,9 @@ def _both_differ(case: Open) -> Verdict:
         clear_by = case.moved_at + WEBHOOK_SECONDS
         return Verdict(kind, Cause.EVENT_NOT_RECEIVED, text, clear_by, f"resync {case.object_id}")
     if snapshot and snapshot.kind is Kind.TRANSFER and case.payout:
-        text = f"Payout {case.payout} was decided at {books}; its transfer moved {stripe}."
+        decided = f"{major(abs(case.books), case.currency)} {case.currency}"
+        moved = f"{major(abs(case.facts), case.currency)} {case.currency}"
+        text = f"Payout {case.payout} was decided at {decided}; its transfer moved {moved}."
         return Verdict(
             kind,
             Cause.DIFFERS_FROM_DECISION,
