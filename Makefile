@@ -11,7 +11,7 @@ $(STAMP): pyproject.toml
 	touch $(STAMP)
 
 demo: $(STAMP)            ## a believable month on a simulated Stripe, the drift report, and the service
-	$(VENV)/bin/reconciler demo
+	$(VENV)/bin/reconciler demo $(ARGS)
 
 test: $(STAMP) lint       ## lint, types and every test
 	$(VENV)/bin/python -m pytest

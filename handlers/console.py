@@ -1,11 +1,14 @@
 """The console's pages: server-rendered, read-only, complete without JavaScript.
 
-Must not load anything from elsewhere: the policy below forbids it.
+Must not load anything from elsewhere: the policy below forbids it, and inline styles with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,19 +16,72 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from handlers.auth import authorise
-from handlers.problems import Problem
+from handlers.evidence import money, tables
+from handlers.problems import TITLES, Problem, not_found
 from handlers.rendering import moment
 from handlers.state import State
+from handlers.waterfall import waterfall
+from reconciler import exports
 from reconciler.context import Context
-from reconciler.domain.money import major
 from reconciler.keys import Role
 from reconciler.store import inbox, runs
 from reconciler.store.database import DatabaseUnavailable
 
-POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " \
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:;"
+    " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+YEAR = 365 * 86400
+RECENT = 8
+LINKED = 4
+"""How many findings a line of the bridge links to by name before it only says how many more."""
 
 Page = Callable[[Context, Request], Awaitable[Response]]
+Finding = Mapping[str, Any]
+
+STYLE = files("handlers").joinpath("templates/style.css").read_bytes()
+STYLE_URL = f"/console/style.css?v={hashlib.sha256(STYLE).hexdigest()[:12]}"
+
+
+def signed(amount: int, currency: str) -> str:
+    """An amount that is a difference: its sign is written even when it is a plus."""
+    return f"+{money(amount, currency)}" if amount > 0 else money(amount, currency)
+
+
+def day(seconds: int) -> str:
+    """Epoch seconds as people write a moment; in UTC, and saying so."""
+    at = datetime.fromtimestamp(seconds, UTC)
+    return f"{at.day} {at:%b %Y, %H:%M} UTC"
+
+
+def span(seconds: int) -> str:
+    """A length of time in its largest unit, rounded down: `3 days`, `5 hours`, `under a minute`."""
+    for length, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= length:
+            number = seconds // length
+            return f"{number} {unit}{'s' if number != 1 else ''}"
+    return "under a minute"
+
+
+def count(number: int, what: str) -> str:
+    """`1 finding`, `7 findings`."""
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
+
+
+def moved_at(finding: Finding) -> int:
+    """When Stripe's balance first moved for a finding, as its evidence has it; 0 if it did not."""
+    moves = (row.get("created", 0) for row in finding["evidence"] if "balance_transaction" in row)
+    return min(moves, default=0)
+
+
+def by_weight(found: Sequence[Finding], *, timing: bool) -> list[Finding]:
+    """The findings that are only timing, or the others: by currency, the largest amount first."""
+    members = [finding for finding in found if (finding["status"] == "timing") is timing]
+    return sorted(
+        members,
+        key=lambda f: (f["currency"], -max(abs(f["difference"]), f["at_risk"]), f["reference"]),
+    )
+
 
 _pages = Environment(
     loader=PackageLoader("handlers"),
@@ -34,9 +90,18 @@ _pages = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_pages.filters["money"] = major
-_pages.filters["moment"] = moment
-_pages.filters["words"] = lambda text: str(text).replace("_", " ")
+_pages.filters.update(
+    money=money,
+    signed=signed,
+    moment=moment,
+    day=day,
+    span=span,
+    count=count,
+    words=lambda text: str(text).replace("_", " "),
+)
+_pages.globals.update(
+    style_url=STYLE_URL, waterfall=waterfall, tables=tables, moved_at=moved_at, linked=LINKED
+)
 
 
 def _page(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
@@ -54,6 +119,15 @@ async def home(_: Context, __: Request) -> Response:
     return RedirectResponse("/console/runs/latest", 303)
 
 
+async def stylesheet(_: Context, __: Request) -> Response:
+    """The one stylesheet. Its address changes with it, so it may be kept for good."""
+    headers = {
+        "Cache-Control": f"public, max-age={YEAR}, immutable",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(STYLE, 200, headers, media_type="text/css; charset=utf-8")
+
+
 async def run(context: Context, request: Request) -> Response:
     """One run: its verdict, its bridges and its findings."""
     id = str(request.path_params["id"])
@@ -61,32 +135,42 @@ async def run(context: Context, request: Request) -> Response:
         row = await runs.run(session, id)
         found = await runs.run_findings(session, row["id"]) if row else []
         events = await inbox.counts(session)
-        recent = await runs.runs(session, 8, None)
+        recent = await runs.runs(session, RECENT, None)
+    if row is None and (id != "latest" or recent):
+        raise not_found("run", id)
+    values = {"recent": recent, "events": events, "now": context.now()}
     if row is None:
-        return _page("empty.html", {"wanted": id, "recent": recent}, 404 if id != "latest" else 200)
-    by_id = {finding["id"]: finding for finding in found}
-    values = {
-        "run": row,
-        "findings": found,
-        "by_id": by_id,
-        "events": _event_counts(events),
-        "recent": recent,
+        return _page("empty.html", values)
+    listed = {finding["id"]: finding for finding in found}
+    groups = {"open": by_weight(found, timing=False), "timing": by_weight(found, timing=True)}
+    return _page("run.html", {**values, "run": row, "by_id": listed, "groups": groups})
+
+
+async def export(context: Context, request: Request) -> Response:
+    """A run's findings as a spreadsheet, for whoever the browser already knows."""
+    id = str(request.path_params["id"])
+    async with context.database.read(snapshot=True) as session:
+        row = await runs.run(session, id)
+        if row is None:
+            raise not_found("run", id)
+        found = await runs.run_findings(session, row["id"])
+    headers = {
+        "Content-Disposition": f'attachment; filename="{row["id"]}.csv"',
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
     }
-    return _page("run.html", values)
-
-
-def _event_counts(rows: list[Any]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row["status"]] = counts.get(row["status"], 0) + row["events"]
-    return counts
+    return Response(exports.as_csv(row, found), 200, headers, media_type="text/csv; charset=utf-8")
 
 
 PAGES: dict[str, Page] = {
     "/console": home,
     "/console/": home,
+    "/console/style.css": stylesheet,
     "/console/runs/{id}": run,
+    "/console/runs/{id}/findings.csv": export,
 }
+OPEN = frozenset({stylesheet})
+"""What needs no key: the page that asks for one is styled too."""
 
 
 def guarded(state: State, page: Page) -> Callable[[Request], Awaitable[Response]]:
@@ -94,15 +178,22 @@ def guarded(state: State, page: Page) -> Callable[[Request], Awaitable[Response]
 
     async def endpoint(request: Request) -> Response:
         try:
-            await authorise(state.context, request, Role.VIEWER)
+            if page not in OPEN:
+                await authorise(state.context, request, Role.VIEWER)
             return await page(state.context, request)
         except Problem as problem:
-            answer = _page("problem.html", {"problem": problem}, problem.status)
+            answer = _problem(problem)
             if problem.status == 401:
                 answer.headers["WWW-Authenticate"] = 'Basic realm="reconciler", charset="UTF-8"'
             return answer
         except DatabaseUnavailable:
-            unavailable = Problem(503, "storage_unavailable", "The database is not available.")
-            return _page("problem.html", {"problem": unavailable}, 503)
+            return _problem(
+                Problem(503, "storage_unavailable", "The database is not available.")
+            )
 
     return endpoint
+
+
+def _problem(problem: Problem) -> Response:
+    values = {"problem": problem, "title": TITLES.get(problem.status, "Error")}
+    return _page("problem.html", values, problem.status)

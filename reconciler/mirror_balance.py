@@ -65,15 +65,14 @@ async def _mirror(
         coverage.append(await _walk(context, stripe, account, STREAM, pages))
         as_of = context.now()
         after = await stripe.balance(account)
-        if after == before or not coverage[-1].complete:
-            break
+        if not coverage[-1].complete or await _adds_up(context, account, after):
+            return Mirrored(account, after, as_of, False, tuple(coverage))
+        if after == before:
+            # It stood still, so what is missing is below what the walk looked at.
+            coverage += await _walk_whole(context, stripe, account, pages)
+            return Mirrored(account, after, as_of, False, tuple(coverage))
         before = after
-    raced = after != before
-    if coverage[-1].complete and not raced and not await _adds_up(context, account, after):
-        whole = await _walk_whole(context, stripe, account, pages)
-        coverage += whole
-        raced = bool(whole) and await stripe.balance(account) != after
-    return Mirrored(account, after, as_of, raced, tuple(coverage))
+    return Mirrored(account, after, as_of, True, tuple(coverage))
 
 
 async def _walk(

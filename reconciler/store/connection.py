@@ -24,6 +24,9 @@ T = TypeVar("T")
 # A frozen process must not hold the books' lock for ever; none of our transactions waits on Stripe.
 _IDLE_IN_TRANSACTION_SECONDS = 60
 
+# How many may start on one new SQLite file at the same moment.
+_OPENING_AT_ONCE = 100
+
 _BEGIN_WRITE: dict[Dialect, str] = {
     # A deferred BEGIN locks at its first write, and fails there if another wrote meanwhile.
     "sqlite": "BEGIN IMMEDIATE",
@@ -57,11 +60,28 @@ class DurableConnection(sqlite3.Connection):
         super().__init__(*args, **options)
         try:
             for pragma in self.PRAGMAS:
-                self.execute(f"PRAGMA {pragma}").close()
+                self._set(pragma)
         except BaseException:
             self.close()
             raise
         self.row_factory = sqlite3.Row
+
+    def _set(self, pragma: str) -> None:
+        """Set, also while others open the same new file.
+
+        The first switch of a file to WAL fails at once if another connection is at it, whatever
+        the busy timeout; a write lock is waited for, and after it the other is done.
+        """
+        for _ in range(_OPENING_AT_ONCE):
+            try:
+                self.execute(f"PRAGMA {pragma}").close()
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+            self.execute("BEGIN IMMEDIATE").close()
+            self.execute("ROLLBACK").close()
+        self.execute(f"PRAGMA {pragma}").close()
 
 
 class _NoValues(logging.Filter):

@@ -133,9 +133,7 @@ def test_a_charge_without_an_intent_is_its_own_family_and_the_platforms():
 
 def test_a_charge_without_an_intent_that_names_a_merchant_is_the_merchants():
     alone = charge(10000, family="ch_1", payment_intent="", **M, platform_fee=1)
-    assert booked(alone) == {
-        "ch_1": {"clearing:ch_1": 10000, "merchant:m1": -9999, "platform": -1}
-    }
+    assert booked(alone) == {"ch_1": {"clearing:ch_1": 10000, "merchant:m1": -9999, "platform": -1}}
 
 
 def test_a_charge_whose_intent_was_not_seen_and_that_names_nobody_is_nobodys_yet():
@@ -381,7 +379,11 @@ STORIES: dict[str, tuple[list[Snapshot], list[BalanceTransaction], dict[str, int
         {"stripe_balance": 10000, "merchant:m1": -10000},
     ),
     "partial capture": (
-        [intent(7000, **M), charge(7000, amount=10000), refund(3000, reason="expired_uncaptured_charge")],
+        [
+            intent(7000, **M),
+            charge(7000, amount=10000),
+            refund(3000, reason="expired_uncaptured_charge"),
+        ],
         [
             movement("charge", 10000, "ch_1"),
             movement("partial_capture_reversal", -3000, "re_1", source_charge="ch_1"),
@@ -479,7 +481,9 @@ def families(draw: st.DrawFn) -> Family:
     for n in draw(st.sets(ids)):
         taken = draw(st.none() | amounts)
         status = draw(statuses(Kind.DISPUTE))
-        add(dispute(status, draw(amounts), id=f"dp_{n}", withdrawn=taken, currency=draw(currencies)))
+        add(
+            dispute(status, draw(amounts), id=f"dp_{n}", withdrawn=taken, currency=draw(currencies))
+        )
     for n in draw(st.sets(ids)):
         back, unit = draw(amounts), draw(currencies)
         add(
@@ -498,7 +502,7 @@ def families(draw: st.DrawFn) -> Family:
     return Family("pi_1", tuple(found), {payout.id: payout})
 
 
-@examples(400)
+@examples(150)
 @given(families(), st.sampled_from(list(Bearer)))
 def test_every_position_of_any_family_sums_to_zero_per_currency(family: Family, bearer: Bearer):
     found = positions(family, bearer)
@@ -512,7 +516,7 @@ def test_every_position_of_any_family_sums_to_zero_per_currency(family: Family, 
     assert len(references) == len(set(references))
 
 
-@examples(200)
+@examples(100)
 @given(families(), st.sampled_from(list(Bearer)), st.data())
 def test_the_books_do_not_depend_on_the_order_of_the_objects(
     family: Family, bearer: Bearer, data: st.DataObject
@@ -522,7 +526,7 @@ def test_the_books_do_not_depend_on_the_order_of_the_objects(
     assert {p.reference: p for p in positions(other, bearer)} == by_reference
 
 
-@examples(200)
+@examples(100)
 @given(
     amounts,
     st.integers(0, 600),
@@ -553,7 +557,7 @@ def target(lines: tuple[Line, ...]) -> Position:
     return Position("ch_1", PositionKind.PAYMENT, "pi_1", "platform", "m1", NOW, lines)
 
 
-@examples(200)
+@examples(100)
 @given(st.lists(line_sets(), min_size=1, max_size=6))
 def test_what_was_posted_over_any_sequence_of_states_adds_up_to_the_last_one(states: list):
     held: Position | None = None
@@ -573,7 +577,7 @@ def test_what_was_posted_over_any_sequence_of_states_adds_up_to_the_last_one(sta
     assert held.version == len(versions)
 
 
-@examples(200)
+@examples(100)
 @given(line_sets(), line_sets())
 def test_settling_twice_posts_nothing_the_second_time(before: tuple, after: tuple):
     held, _ = settle(None, target(before))

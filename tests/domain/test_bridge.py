@@ -13,8 +13,8 @@ from reconciler.compare_transfers import Compared
 from reconciler.domain.bridge import HOLDINGS, Bridge, bridge, is_explained, suspense, unmirrored
 from reconciler.domain.findings import Cause, Finding, FindingKind, Open, total
 from reconciler.domain.snapshot import Need, Record
-from reconciler.gather import Gathered
 from reconciler.gateway.client import BalanceReading
+from reconciler.gather import Gathered
 from reconciler.mirror_balance import Mirrored
 from reconciler.report import Inputs, Report, report
 from reconciler.walk import Coverage
@@ -130,7 +130,7 @@ findings = st.lists(
 )
 
 
-@examples(200)
+@examples(100)
 @given(st.dictionaries(st.sampled_from([*HELD, "stripe_balance"]), money), findings, money, money)
 def test_books_differences_and_what_is_unexplained_add_up_to_stripe(
     balances: dict[str, int], found: list[Finding], available: int, pending: int
@@ -155,7 +155,7 @@ COVERED = Coverage("balance_transactions", "platform", 0, NOW, 1, 0, 0, True)
 
 
 def gathered(**given: Any) -> Gathered:
-    empty: dict[str, Any] = {name: () for name in Gathered.__slots__}
+    empty: dict[str, Any] = dict.fromkeys(Gathered.__slots__, ())
     return Gathered(**{**empty, "balances": {}, **given})
 
 
@@ -171,9 +171,7 @@ def mirrored(totals: Mapping[str, int], **given: Any) -> Mirrored:
     return Mirrored(**fields)
 
 
-def reported(
-    totals: Mapping[str, int], open: Gathered, now: int = NOW, **given: Any
-) -> Report:
+def reported(totals: Mapping[str, int], open: Gathered, now: int = NOW, **given: Any) -> Report:
     return report(Inputs(mirrored(totals, **given), None, None, open, now))
 
 
@@ -284,7 +282,12 @@ def unresolved_payout() -> dict[str, Any]:
     ("given", "kind", "cause", "at_risk"),
     [
         ({"dead": (dead_event(),)}, FindingKind.DELIVERY_GAP, Cause.EVENT_FAILED, 0),
-        ({"unresolved": (unresolved_payout(),)}, FindingKind.OUTCOME_UNKNOWN, Cause.NO_ANSWER, 6000),
+        (
+            {"unresolved": (unresolved_payout(),)},
+            FindingKind.OUTCOME_UNKNOWN,
+            Cause.NO_ANSWER,
+            6000,
+        ),
         (
             {"doubtful": ((Need.UNKNOWN_STATUS, Record(refund(1, status="new"), 0)),)},
             FindingKind.STATUS_DIFFERS,
@@ -422,7 +425,7 @@ def ledger(entries: list[tuple[str, str, str, int, str]]) -> Gathered:
     return gathered(balances=balances, open=tuple(open), suspense=tuple(odd))
 
 
-@examples(300)
+@examples(150)
 @given(
     st.lists(transactions, max_size=12),
     st.dictionaries(units, st.integers(-50, 50)),

@@ -19,9 +19,28 @@ from tests.domain.making import examples
 LARGEST_COLUMN = 2**63 - 1
 
 # https://docs.stripe.com/currencies
-ZERO = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()
-THREE = "bhd jod kwd omr tnd".split()
-TWO = "usd eur gbp isk ugx huf twd inr chf".split()
+ZERO = [
+    *("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga"),
+    *("pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"),
+]
+    "bif",
+    "clp",
+    "djf",
+    "gnf",
+    "jpy",
+    "kmf",
+    "krw",
+    "mga",
+    "pyg",
+    "rwf",
+    "vnd",
+    "vuv",
+    "xaf",
+    "xof",
+    "xpf",
+]
+THREE = ["bhd", "jod", "kwd", "omr", "tnd"]
+TWO = ["usd", "eur", "gbp", "isk", "ugx", "huf", "twd", "inr", "chf"]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +74,7 @@ def test_minor_units_are_written_in_major_units_exactly(amount: int, currency: s
     assert major(amount, currency) == written
 
 
-@examples(200)
+@examples(100)
 @given(st.integers(-LARGEST_AMOUNT, LARGEST_AMOUNT), st.sampled_from([*ZERO, *TWO, *THREE]))
 def test_what_is_written_in_major_units_reads_back_as_the_same_minor_units(
     amount: int, currency: str

@@ -43,14 +43,14 @@ def shuffled(draw: st.DrawFn, of: st.SearchStrategy[Snapshot]) -> tuple[list, li
     return first, draw(st.permutations(first + again))
 
 
-@examples(500)
+@examples(250)
 @given(shuffled(states()))
 def test_any_order_and_repetition_of_the_same_events_gives_the_same_record(pair: tuple):
     first, other = pair
     assert record_of(*first) == record_of(*other)
 
 
-@examples(200)
+@examples(100)
 @given(shuffled(states()))
 def test_the_record_is_the_newest_second_and_knows_of_ties_and_of_the_furthest_stage(pair: tuple):
     events, _ = pair
@@ -63,7 +63,7 @@ def test_the_record_is_the_newest_second_and_knows_of_ties_and_of_the_furthest_s
     assert record.peak == max(e.stage for e in events)
 
 
-@examples(300)
+@examples(120)
 @given(st.lists(states(), max_size=6), states(Origin.FETCHED), st.data())
 def test_what_was_read_after_all_events_settles_everything_wherever_it_falls(
     events: list[Snapshot], read: Snapshot, data: st.DataObject
@@ -74,7 +74,7 @@ def test_what_was_read_after_all_events_settles_everything_wherever_it_falls(
     assert not REREADABLE & set(record.needs(OURS))
 
 
-@examples(300)
+@examples(120)
 @given(st.lists(states(), min_size=1, max_size=4), states(Origin.FETCHED), states(), st.data())
 def test_an_event_after_the_reading_wins_over_everything_before_it(
     events: list[Snapshot], read: Snapshot, last: Snapshot, data: st.DataObject

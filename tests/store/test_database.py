@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from reconciler.store import connection as connections
+from reconciler.store import dialect
 from reconciler.store.database import (
     Batch,
     Database,
@@ -228,17 +229,22 @@ def test_a_durable_insert_too_long_for_one_statement_is_all_or_nothing(url: str)
     many = [(f"id-{number}", number, None) for number in range(25_000)]
 
     async def body(database: Database) -> None:
-        bad = [*many[:-1], (None, 0, None)]
+        assert len(await database.insert_durable(NOTES, many)) == 25_000
+        pages = [(row[0],) for row in [*many, *many, *many]] + [(None,)]
         with pytest.raises(Exception, match=r"NOT NULL|not-null|null value") as refused:
-            await database.insert_durable(
-                Batch("pages", (("note", "text"),)), [(row[0],) for row in [*bad, *bad]]
-            )
+            await database.insert_durable(Batch("pages", (("note", "text"),)), pages)
         assert not isinstance(refused.value, DatabaseUnavailable)
         async with database.read() as session:
             assert await session.one("SELECT count(*) AS n FROM pages") == {"n": 0}
-        assert len(await database.insert_durable(NOTES, many)) == 25_000
 
     with_tables(url, body)
+
+
+def test_a_batch_is_cut_to_what_any_sqlite_takes_in_one_statement() -> None:
+    rows = [(str(number), number, b"") for number in range(25_000)]
+    parts = dialect.chunks(NOTES, rows)
+    assert [row for part in parts for row in part] == rows
+    assert max(len(dialect.flat(part)) for part in parts) <= 32_766
 
 
 def test_batches_are_part_of_the_transaction(url: str) -> None:
@@ -347,33 +353,141 @@ def test_a_broken_constraint_is_not_an_outage(url: str) -> None:
     with_tables(url, body)
 
 
-def test_cancelled_at_any_step_a_transaction_is_whole_or_absent(url: str) -> None:
-    async def body(database: Database) -> None:
-        async def transfer(number: int) -> None:
-            async with database.write() as session:
-                await session.run("INSERT INTO notes (id) VALUES (:id)", id=f"{number}-one")
-                await session.all("SELECT id FROM notes")
-                await session.write_many(PLAIN_NOTES, [(f"{number}-two", 2)])
+class Interrupted:
+    """Work whose task is cancelled the moment it has to wait for the n-th time."""
 
-        finished = 0
-        for steps in range(80):
-            task = asyncio.create_task(transfer(steps))
-            for _ in range(steps * 3):
-                await asyncio.sleep(0)
-            task.cancel()
-            finished += await outcome(task) is None
-            found = [id for id in await ids(database) if id.startswith(f"{steps}-")]
-            assert found in ([], [f"{steps}-one", f"{steps}-two"])
-            await put(database, f"after-{steps}")
-        assert sum(id.startswith("after") for id in await ids(database)) == 80
+    def __init__(self, work: Coroutine[Any, Any, Any], n: int) -> None:
+        self._work, self._left = work, n
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        inner = self._work.__await__()
+        value: Any = None
+        while True:
+            try:
+                waited_for = inner.send(value)
+            except StopIteration as done:
+                return done.value
+            while True:
+                self._left -= 1
+                if self._left == 0:
+                    asyncio.get_running_loop().call_soon(task.cancel)
+                try:
+                    yield waited_for
+                    break
+                except BaseException as error:
+                    try:
+                        waited_for = inner.throw(error)
+                    except StopIteration as done:
+                        return done.value
+
+
+async def interrupted_everywhere(
+    work: Callable[[int], Coroutine[Any, Any, Any]],
+    check: Callable[[int], Coroutine[Any, Any, None]],
+) -> int:
+    """Cancels `work` at its first wait, then its second, and so on until it has no more."""
+
+    async def run(interrupted: Interrupted) -> None:
+        await interrupted
+
+    for n in range(1, 200):
+        interrupted = Interrupted(work(n), n)
+        error = await outcome(asyncio.create_task(run(interrupted)))
+        await check(n)
+        if interrupted._left > 0:
+            assert error is None
+            return n
+        assert isinstance(error, asyncio.CancelledError), "a cancellation is never swallowed"
+    raise AssertionError("it never ended")
+
+
+def test_cancelled_at_any_await_a_transaction_is_whole_or_absent(url: str) -> None:
+    async def body(database: Database) -> None:
+        async def work(n: int) -> None:
+            async with database.write_books() as session:
+                await session.run("INSERT INTO notes (id) VALUES (:id)", id=f"{n}-one")
+                await session.all("SELECT id FROM notes")
+                await session.write_many(PLAIN_NOTES, [(f"{n}-two", 2)])
+
+        async def check(n: int) -> None:
+            found = [id for id in await ids(database) if id.startswith(f"{n}-")]
+            assert found in ([], [f"{n}-one", f"{n}-two"])
+            async with Database(url, busy_timeout_seconds=0.001) as other:
+                await put(other, f"after-{n}")
+            await put(database, f"and-{n}")
+            assert [id for id in await ids(database) if id.startswith(f"{n}-")] == found
+
+        assert await interrupted_everywhere(work, check) > 5
 
     with_tables(url, body)
 
 
-def test_a_cancelled_wait_for_a_running_statement_leaves_no_transaction_behind(url: str) -> None:
+def test_cancelled_at_any_await_a_durable_insert_is_whole_or_absent(url: str) -> None:
+    async def body(database: Database) -> None:
+        async def work(n: int) -> None:
+            rows = [(f"{n}-{number}", number, bytes(2000)) for number in range(500)]
+            await database.insert_durable(NOTES, rows)
+
+        async def check(n: int) -> None:
+            found = [id for id in await ids(database) if id.startswith(f"{n}-")]
+            assert len(found) in (0, 500)
+            await put(database, f"after-{n}")
+            assert [id for id in await ids(database) if id.startswith(f"{n}-")] == found
+
+        await interrupted_everywhere(work, check)
+
+    with_tables(url, body)
+
+
+def test_cancelled_at_any_await_a_read_gives_its_connection_back(url: str) -> None:
+    async def body(database: Database) -> None:
+        count = 0
+
+        def reading(snapshot: bool) -> Callable[[int], Coroutine[Any, Any, None]]:
+            async def work(n: int) -> None:
+                async with database.read(snapshot=snapshot) as session:
+                    await session.all("SELECT id FROM notes")
+                    await session.all("SELECT id FROM notes")
+
+            return work
+
+        async def check(n: int) -> None:
+            nonlocal count
+            count += 1
+            await put(database, str(count))
+            # All readers are there, and none still looks at a moment long past.
+            seen = await asyncio.gather(*(ids(database) for _ in range(8)))
+            assert [len(each) for each in seen] == [count] * 8
+
+        for snapshot in (True, False):
+            await interrupted_everywhere(reading(snapshot), check)
+
+    with_tables(url, body)
+
+
+def test_a_read_that_fails_does_not_leave_its_moment_behind(url: str) -> None:
+    async def body(database: Database) -> None:
+        async def fail() -> None:
+            async with database.read(snapshot=True) as session:
+                await session.all("SELECT id FROM notes")
+                raise KeyError
+
+        for number in range(12):  # more than there are connections
+            with pytest.raises(KeyError):
+                await fail()
+            await put(database, str(number))
+            seen = await asyncio.gather(*(ids(database) for _ in range(8)))
+            assert [len(each) for each in seen] == [number + 1] * 8
+
+    with_tables(url, body)
+
+
+def test_a_write_cancelled_twice_has_still_ended_when_it_returns(sqlite_url: str) -> None:
     slow = (
         "WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted"
-        " WHERE n < 300000) SELECT count(*) AS n FROM counted"
+        " WHERE n < 1000000) SELECT count(*) AS n FROM counted"
     )
 
     async def body(database: Database) -> None:
@@ -386,32 +500,69 @@ def test_a_cancelled_wait_for_a_running_statement_leaves_no_transaction_behind(u
         started = asyncio.Event()
         task = asyncio.create_task(work())
         await started.wait()
-        await asyncio.sleep(0)
-        task.cancel()
-        task.cancel()
+        for _ in range(3):
+            await asyncio.sleep(0)
+            task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with Database(url, busy_timeout_seconds=0.1) as other:
+        async with Database(sqlite_url, busy_timeout_seconds=0.001) as other:
             await put(other, "kept")
         assert await ids(database) == ["kept"]
 
-    with_tables(url, body)
+    with_tables(sqlite_url, body)
 
 
-def test_a_cancelled_durable_insert_is_whole_or_absent(url: str) -> None:
+def test_a_commit_or_a_durable_insert_under_way_is_finished_before_a_cancellation(
+    postgresql_url: str,
+) -> None:
     async def body(database: Database) -> None:
-        for steps in range(40):
-            rows = [(f"{steps}-{number}", number, None) for number in range(50)]
-            task = asyncio.create_task(database.insert_durable(NOTES, rows))
-            for _ in range(steps):
-                await asyncio.sleep(0)
-            task.cancel()
-            await outcome(task)
-            found = [id for id in await ids(database) if id.startswith(f"{steps}-")]
-            assert len(found) in (0, 50)
-        await put(database, "kept")
+        async def insert_page() -> None:
+            async with database.write() as session:
+                await session.run("INSERT INTO pages (note) VALUES ('a')")
 
-    with_tables(url, body)
+        async def count(table: str) -> Any:
+            async with database.read() as session:
+                return await session.one(f"SELECT count(*) AS n FROM {table}")
+
+        # Either has to wait, while it commits, for somebody who deletes or inserts the same note.
+        await put(database, "a")
+        cases = (
+            ("DELETE FROM notes WHERE id = 'a'", insert_page, "pages", {"n": 1}),
+            (
+                "INSERT INTO notes (id) VALUES ('b')",
+                lambda: database.insert_durable(NOTES, [("b", 1, None)]),
+                "notes",
+                {"n": 2},
+            ),
+        )
+        for obstacle, work, table, expected in cases:
+            task = await waiting_behind(database, obstacle, work)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await count(table) == expected
+
+    with_tables(postgresql_url, body)
+
+
+async def waiting_behind(
+    database: Database, obstacle: str, work: Callable[[], Coroutine[Any, Any, Any]]
+) -> "asyncio.Task[Any]":
+    """`work`, cancelled while it waited for a lock that was given up afterwards."""
+    waits = "SELECT count(*) AS n FROM pg_locks WHERE NOT granted"
+    task: asyncio.Task[Any] | None = None
+    try:
+        async with database.write() as session:
+            await session.run(obstacle)
+            task = elsewhere(work())
+            while await session.one(waits) == {"n": 0}:
+                pass
+            task.cancel()
+            for _ in range(100):  # as long as giving up would have taken
+                await session.one(waits)
+            raise KeyError
+    except KeyError:
+        assert task is not None
+        return task
 
 
 def test_fifty_read_then_write_transactions_from_two_instances_all_succeed(url: str) -> None:
@@ -565,26 +716,6 @@ def test_a_snapshot_cannot_write(url: str) -> None:
     with_tables(url, body)
 
 
-def test_a_cancelled_read_gives_its_connection_back(url: str) -> None:
-    async def body(database: Database) -> None:
-        async def read(snapshot: bool) -> None:
-            async with database.read(snapshot=snapshot) as session:
-                await session.all("SELECT id FROM notes")
-                await session.all("SELECT id FROM notes")
-
-        for steps in range(40):
-            task = asyncio.create_task(read(snapshot=steps % 2 == 0))
-            for _ in range(steps):
-                await asyncio.sleep(0)
-            task.cancel()
-            await outcome(task)
-        await put(database, "new")
-        # All readers are back, and none still looks at a moment long past.
-        assert await asyncio.gather(*(ids(database) for _ in range(8))) == [["new"]] * 8
-
-    with_tables(url, body)
-
-
 # One task, one session
 
 
@@ -673,6 +804,40 @@ def test_every_sqlite_connection_is_durable_and_checks_foreign_keys(sqlite_url: 
                     assert await pragmas(session) == ["wal", 2, 1, 1250]
 
     asyncio.run(main())
+
+
+OPENS_AT_ONCE = """
+import sqlite3, sys
+from reconciler.store.connection import DurableConnection
+
+for line in sys.stdin:
+    connection = sqlite3.connect(line.strip(), isolation_level=None, factory=DurableConnection)
+    print(connection.execute("PRAGMA journal_mode").fetchone()[0], flush=True)
+    connection.close()
+"""
+
+
+def test_processes_may_open_a_new_sqlite_file_at_the_same_moment(tmp_path: Path) -> None:
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENS_AT_ONCE],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    paths = "".join(f"{tmp_path / str(number)}.db\n" for number in range(40))
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write(paths)
+        child.stdin.close()
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.read().split() == ["wal"] * 40
+        child.stdout.close()
+        assert child.wait() == 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""Any order and any repetition of one set of events ends in the same state (promise 2)."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import msgspec
+
+from reconciler.apply import apply_all
+from reconciler.envelopes import open_envelope
+from reconciler.ingest import keep
+from reconciler.simulator import Simulator
+from tests.harness import run, service, state_of
+
+
+def _a_busy_week(seed: int) -> Simulator:
+    """Payments, captures, refunds that fail late, disputes, bank payouts: many in one second."""
+    chance = random.Random(seed)
+    stripe = Simulator(seed=seed)
+    cards = ["pm_card_visa", "pm_card_bypassPending", "pm_card_createDispute", "pm_card_refundFail"]
+    for number in range(12):
+        metadata = {"merchant_id": f"m{number % 3}", "platform_fee": "25"}
+        card = chance.choice(cards)
+        intent = stripe.acts.pay(chance.randint(500, 9000), "usd", card=card, metadata=metadata)
+        if card != "pm_card_createDispute" and chance.random() < 0.6:
+            stripe.clock.advance(chance.choice([0, 1, 90]))
+            stripe.acts.refund(payment_intent=intent["id"], amount=chance.randint(1, 400))
+        stripe.clock.advance(chance.choice([0, 0, 1, 3600]))
+    stripe.clock.advance(5 * 86400)
+    payout = stripe.acts.pay_out_bank("usd")
+    stripe.clock.advance(4 * 86400)
+    stripe.acts.fail_payout(payout["id"])
+    return stripe
+
+
+def test_every_order_and_repetition_of_a_weeks_events_ends_in_the_same_state(
+    tmp_path: Path,
+) -> None:
+    async def applied(stripe: Simulator, name: str, seed: int | None) -> bytes:
+        events = [dict(e) for e in stripe.world.home.shelf("event").values()]
+        bodies = [msgspec.json.encode({k: v for k, v in e.items() if k[0] != "_"}) for e in events]
+        if seed is not None:
+            bodies = bodies + random.Random(seed).sample(bodies, len(bodies) // 2)
+            random.Random(seed).shuffle(bodies)
+        async with service(f"sqlite:///{tmp_path / name}.db", simulator=Simulator(seed=1)) as it:
+            size = 1000 if seed is None else 5 + seed
+            for at in range(0, len(bodies), size):
+                chunk = [open_envelope(body, "platform", 1) for body in bodies[at : at + size]]
+                await keep(it.context.database, chunk)
+                done = await apply_all(it.context)
+                assert done.failed == 0
+            async with it.context.database.read() as session:
+                return msgspec.json.encode(await state_of(session))
+
+    for week in range(2):
+        stripe = _a_busy_week(week)
+        expected = run(lambda: applied(stripe, f"in-order-{week}", None))  # noqa: B023
+        for seed in range(4):
+            name = f"shuffled-{week}-{seed}"
+            assert run(lambda: applied(stripe, name, seed)) == expected  # noqa: B023

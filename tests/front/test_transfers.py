@@ -1,0 +1,183 @@
+"""Stripe's transfers against our payouts, in both directions; and a payout's own story."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.compare_transfers import compare_transfers
+from reconciler.domain.refusals import Refusal
+from reconciler.gateway.snapshots import PAYOUT_METADATA
+from reconciler.pay_out import pay_out
+from tests.harness import Service, run, service
+
+DAY = 86400
+
+
+async def _funded(it: Service, amount: int = 50_000) -> str:
+    """A merchant who is owed money that is available at Stripe; its connected account."""
+    account = await it.merchant("bakery")
+    metadata = {"merchant_id": "bakery"}
+    it.simulator.acts.pay(amount, "usd", card="pm_card_bypassPending", metadata=metadata)
+    await it.listen()
+    return account
+
+
+async def _payout(it: Service, amount: int) -> Any:
+    assert it.context.stripe is not None
+    return await pay_out(it.context, it.context.stripe, "bakery", amount, "usd")
+
+
+async def _verdicts(it: Service) -> dict[str, str]:
+    assert it.context.stripe is not None
+    await compare_transfers(it.context, it.context.stripe)
+    rows = await it.query("SELECT transfer_id, verdict FROM transfer_comparisons")
+    return {row["transfer_id"]: row["verdict"] for row in rows}
+
+
+def test_a_payout_becomes_one_transfer_and_everything_agrees(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            await _funded(it)
+            payout = await _payout(it, 12_000)
+            assert payout["status"] == "completed"
+            await it.listen()
+            balances = await it.balances()
+            assert balances["merchant:bakery", "usd"] == -38_000
+            assert ("reserved:" + payout["id"], "usd") not in balances
+            assert await _verdicts(it) == {payout["transfer_id"]: "agrees"}
+            assert (await it.check())["status"] == "clean"
+            sent = [r for r in it.simulator.requests if r.path == "/v1/transfers"]
+            assert len([r for r in sent if r.method == "POST"]) == 1
+
+    run(story)
+
+
+def test_a_payout_that_stripe_refuses_gives_the_money_back(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            account = await _funded(it)
+            it.simulator.acts.set_capability(account, "transfers", "inactive")
+            payout = await _payout(it, 12_000)
+            assert payout["status"] == "failed"
+            assert payout["failure_code"] and payout["failure_message"]
+            assert (await it.balances())["merchant:bakery", "usd"] == -50_000
+            assert (await it.check())["status"] == "clean"
+
+    run(story)
+
+
+def test_a_payout_without_an_answer_is_unknown_and_its_money_stays_reserved(
+    database_url: str,
+) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            await _funded(it)
+            it.simulator.faults.add(method="POST", path="/v1/transfers", when="after")
+            payout = await _payout(it, 12_000)
+            assert payout["status"] == "unknown"
+            balances = await it.balances()
+            assert balances["reserved:" + payout["id"], "usd"] == -12_000
+            unknown = await it.check()
+            assert "outcome_unknown" in {f["kind"] for f in unknown["found"]}
+            assert unknown["status"] == "drift"
+            # It did happen: the webhook says so, and names the payout.
+            await it.listen()
+            row = (await it.query("SELECT status FROM payouts"))[0]
+            assert row["status"] == "completed"
+            assert (await it.check())["status"] == "clean"
+
+    run(story)
+
+
+def test_what_cannot_be_afforded_is_refused_before_anything_is_sent(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            await _funded(it)
+            refused = await _payout(it, 50_001)
+            assert isinstance(refused, Refusal)
+            assert refused.code == "insufficient_merchant_balance"
+            assert "500.00 usd" in refused.message
+            refused = await _payout(it, 49_000)  # Stripe kept its fee of what was paid
+            assert isinstance(refused, Refusal)
+            assert refused.code == "insufficient_platform_available"
+            assert not [r for r in it.simulator.requests if r.method == "POST"]
+
+    run(story)
+
+
+def test_a_transfer_without_a_payout_and_one_that_differs_are_told_apart(
+    database_url: str,
+) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            account = await _funded(it)
+            it.simulator.faults.add(method="POST", path="/v1/transfers", when="before")
+            payout = await _payout(it, 15_800)
+            assert payout["status"] == "unknown"
+            named = {PAYOUT_METADATA: payout["id"]}
+            swapped = it.simulator.acts.transfer(account, 18_500, "usd", metadata=named)
+            it.simulator.clock.advance(5)
+            outside = it.simulator.acts.transfer(account, 700, "usd")
+            again = it.simulator.acts.transfer(account, 900, "usd", metadata=named)
+            await it.listen()
+            assert await _verdicts(it) == {
+                swapped["id"]: "amount_differs",
+                outside["id"]: "no_payout",
+                again["id"]: "second_transfer",
+            }
+            checked = await it.check()
+            found = {f["reference"]: (f["kind"], f["cause"]) for f in checked["found"]}
+            assert found == {
+                swapped["id"]: ("amount_differs", "differs_from_decision"),
+                outside["id"]: ("missing_in_books", "made_outside"),
+                again["id"]: ("duplicate", "second_transfer"),
+            }
+            assert checked["drift"]["drift"] == {"usd": -2_700 - 700 - 900}
+
+    run(story)
+
+
+def test_a_payout_whose_transfer_stripe_does_not_list_is_missing_at_stripe(
+    database_url: str,
+) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            await _funded(it)
+            payout = await _payout(it, 12_000)
+            await it.listen()
+            hidden = (payout["transfer_id"],)
+            it.simulator.faults.add(path="/v1/transfers", when="list_hole", ids=hidden, times=1)
+            missing = [
+                f for f in (await it.check())["found"] if f["kind"] == "missing_at_stripe"
+            ]
+            assert [f["reference"] for f in missing] == [payout["transfer_id"]]
+            assert missing[0]["at_risk"] == 12_000
+            assert (await it.check())["status"] == "clean"
+
+    run(story)
+
+
+def test_a_reversal_comes_back_to_the_merchant(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            await _funded(it)
+            payout = await _payout(it, 12_000)
+            it.simulator.acts.reverse_transfer(payout["transfer_id"], 2_000)
+            it.simulator.acts.reverse_transfer(payout["transfer_id"], 3_000)
+            await it.listen()
+            assert (await it.balances())["merchant:bakery", "usd"] == -43_000
+            assert (await it.check())["status"] == "clean"
+            kinds = await it.query("SELECT amount FROM objects WHERE kind = 'reversal'")
+            assert sorted(row["amount"] for row in kinds) == [2_000, 3_000]
+            body = (await it.get("/v1/merchants/bakery/balance")).json()["balances"][0]
+            assert body == {
+                "currency": "usd",
+                "settled_in": 50_000,
+                "refunded": 0,
+                "paid_out": 7_000,
+                "reserved": 0,
+                "disputed": 0,
+                "balance": 43_000,
+            }
+
+    run(story)
