@@ -74,7 +74,9 @@ async def _rounds(urls: dict[int, str], balances: dict[int, int], say: Say) -> d
     seconds: dict[int, list[float]] = {count: [] for count in urls}
     async with AsyncExitStack() as stack:
         sides = {
-            count: _side(url, await stack.enter_async_context(Database(url)), balances[count], count)
+            count: _side(
+                url, await stack.enter_async_context(Database(url)), balances[count], count
+            )
             for count, url in urls.items()
         }
         for count, side in sides.items():

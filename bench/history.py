@@ -19,10 +19,18 @@ MOVEMENTS_TO_A_MERCHANT = 500
 BEGUN = 1_700_000_000
 SECONDS_APART = 60
 
+_FOR_WRITING = (
+    "journal_mode = OFF",
+    "synchronous = OFF",
+    "locking_mode = EXCLUSIVE",
+    "cache_size = -800000",
+    "temp_store = MEMORY",
+)
+
 # Movement i is a transfer if it is a multiple of 20, else a charge. Its ledger transactions are
 # 3i-2 (the payout decided), 3i-1 (the books) and 3i (the fact).
 _MOVEMENTS = """
-CREATE TEMP VIEW movements AS
+CREATE TEMP TABLE movements AS
 WITH RECURSIVE counted(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM counted WHERE i < {count}),
 priced AS (
     SELECT i, 1000 + i % 9000 AS money, i % {per_payout} = 0 AS paid,
@@ -154,12 +162,12 @@ def build(file: Path, count: int, version: str, say: Say) -> int:
     }
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
         # Nobody minds if this file is lost; the service opens it with its own settings afterwards.
-        for pragma in ("synchronous = OFF", "cache_size = -400000", "temp_store = MEMORY"):
+        for pragma in _FOR_WRITING:
             database.execute(f"PRAGMA {pragma}")
         for name, sql in parts.items():
             say(f"{count:,} movements: writing {name}")
             database.executescript(f"BEGIN; {sql.format(**values)} COMMIT;")
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.execute("PRAGMA journal_mode = WAL")
         row = database.execute("SELECT facts FROM balances WHERE account = 'stripe_balance'")
         return int(row.fetchone()[0])
 

@@ -33,9 +33,7 @@ LONGEST_P99_SECONDS = 0.060
 def measure(console: Console) -> list[Outcome]:
     """The three servers in turn, three times over."""
     with workplace() as folder, progress(console, "Webhooks") as say, ExitStack() as stack:
-        servers = [
-            stack.enter_context(running(kind, folder / f"{kind}.db")) for kind in REQUESTS
-        ]
+        servers = [stack.enter_context(running(kind, folder / f"{kind}.db")) for kind in REQUESTS]
         events = payments(1, 10**9, int(time.time()))
         bodies = (event.body for event in events)
         warm = {s.kind: _round(s, bodies, WARM_UP, say) for s in servers}
@@ -87,9 +85,7 @@ def _outcomes(rounds: dict[str, list[Round]]) -> list[Outcome]:
     ours = f"{rate['service']:,.0f}/s"
     times = rate["service"] / rate["naive"]
     share = rate["service"] / rate["unstored"]
-    p50, p99 = (
-        statistics.median(r.percentile(x) for r in rounds["service"]) for x in (0.50, 0.99)
-    )
+    p50, p99 = (statistics.median(r.percentile(x) for r in rounds["service"]) for x in (0.50, 0.99))
     naive_p99 = statistics.median(r.percentile(0.99) for r in rounds["naive"])
     return [
         Outcome(

@@ -226,4 +226,3 @@ async def finding(context: Context, request: Request) -> Any:
     if found is None:
         raise not_found("finding", id)
     return rendering.rendered(found)
-

@@ -79,7 +79,11 @@ def by_weight(found: Sequence[Finding], *, timing: bool) -> list[Finding]:
     members = [finding for finding in found if (finding["status"] == "timing") is timing]
     return sorted(
         members,
-        key=lambda f: (f["currency"], -max(abs(f["difference"]), f["at_risk"]), f["reference"]),
+        key=lambda f: (
+            f["currency"] or "~",  # what is in no currency comes last
+            -max(abs(f["difference"]), f["at_risk"]),
+            f["reference"],
+        ),
     )
 
 
@@ -187,9 +191,7 @@ def guarded(state: State, page: Page) -> Callable[[Request], Awaitable[Response]
                 answer.headers["WWW-Authenticate"] = 'Basic realm="reconciler", charset="UTF-8"'
             return answer
         except DatabaseUnavailable:
-            return _problem(
-                Problem(503, "storage_unavailable", "The database is not available.")
-            )
+            return _problem(Problem(503, "storage_unavailable", "The database is not available."))
 
     return endpoint
 

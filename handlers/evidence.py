@@ -19,7 +19,7 @@ TITLES = {
     "object": "Stripe's object, as last seen",
     "balance_transaction": "Stripe's balance transactions",
     "event": "Events received",
-    "ledger_transaction": "Ledger entries",
+    "ledger_transaction": "Ledger entries in its clearing account, debits positive",
     "transfer_id": "Stripe's transfer",
     "stream": "What was read",
     "payout": "Our payout",

@@ -71,7 +71,7 @@ def _axis(values: list[int]) -> tuple[int, int, bool]:
     """The ends of the axis. It holds zero where the differences would still be seen beside it."""
     low, high = min(values), max(values)
     span = high - low
-    if 5 * span >= max(abs(low), abs(high)) or low <= 0 <= high:
+    if span == 0 or 5 * span >= max(abs(low), abs(high)) or low <= 0 <= high:
         return min(low, 0), max(high, 0, low + 1), False
     near, far = max(span // 2, 1), span // 8 + 1
     return (low - near, high + far, True) if low > 0 else (low - far, high + near, True)

@@ -81,7 +81,9 @@ async def _take(endpoint: Endpoint, body: bytes, signature: str, send: Send) -> 
         duplicate = await endpoint.intake.accept(open_envelope(body, endpoint.channel, now))
     except DatabaseUnavailable as error:
         log.error("webhook.not_kept", channel=endpoint.channel, error=str(error))
-        await _refuse(send, 503, "storage_unavailable", "the event could not be kept; send it again")
+        await _refuse(
+            send, 503, "storage_unavailable", "the event could not be kept; send it again"
+        )
         return
     await _answer(send, 200, b"application/json", _DUPLICATE if duplicate else _ACCEPTED)
 

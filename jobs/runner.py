@@ -87,9 +87,7 @@ async def _finish(
     context: Context, job: Job, slot: int, fence: int, holder: str, started: int, outcome: str
 ) -> None:
     async with context.database.write() as session:
-        await leases.finish(
-            session, job.name, slot, fence, holder, started, context.now(), outcome
-        )
+        await leases.finish(session, job.name, slot, fence, holder, started, context.now(), outcome)
 
 
 async def _renew(context: Context, job: str, fence: int) -> None:

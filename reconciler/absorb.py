@@ -14,14 +14,13 @@ from reconciler.context import Policy
 from reconciler.domain.books import (
     Family,
     Instruction,
-    Position,
     executes,
     owner_of,
     positions,
-    settle,
 )
 from reconciler.domain.ledger import UNATTRIBUTED, Posting
 from reconciler.domain.lifecycle import Kind
+from reconciler.domain.positions import Position, settle
 from reconciler.domain.snapshot import REREADABLE, Need, Record, Snapshot, merge
 from reconciler.store import books, objects, payouts
 from reconciler.store.database import Session

@@ -18,9 +18,10 @@ import structlog
 from reconciler.absorb import Arrival, absorb
 from reconciler.context import Context
 from reconciler.domain.snapshot import PLATFORM, Origin
-from reconciler.gateway import snapshots
+from reconciler.gateway import fields, snapshots
 from reconciler.gateway.client import PATHS
-from reconciler.gateway.snapshots import Rendered, Unreadable
+from reconciler.gateway.fields import Unreadable
+from reconciler.gateway.snapshots import Rendered
 from reconciler.store import inbox, objects
 from reconciler.store.database import DatabaseUnavailable, Row, Session
 
@@ -151,13 +152,13 @@ def prepare(row: Row, context: Context) -> Prepared:
     body = _decoded(row["body"])
     if body.get("object") == "v2.core.event":
         return _thin(seq, event_id, body)
-    subject = snapshots.inner(snapshots.inner(body, "data"), "object")
+    subject = fields.inner(fields.inner(body, "data"), "object")
     if subject.get("object") == "capability":
         return _about_account(seq, event_id, row)
     rendered = Rendered(
-        snapshots.seconds(body, "created"),
+        fields.seconds(body, "created"),
         Origin.EVENT,
-        snapshots.text(body, "api_version"),
+        fields.text(body, "api_version"),
         row["stripe_account"],
     )
     found = snapshots.read(subject, rendered, context.policy.reading)
@@ -165,7 +166,7 @@ def prepare(row: Row, context: Context) -> Prepared:
         return Prepared(seq, event_id, tuple(Arrival(s, event_id) for s in found))
     if not subject:
         raise Unreadable("data.object is missing: this is not an event")
-    kind = snapshots.text(subject, "object") or "nameless object"
+    kind = fields.text(subject, "object") or "nameless object"
     return Prepared(seq, event_id, irrelevant=f"the books do not follow a {kind}")
 
 
@@ -193,13 +194,13 @@ def _thin(seq: int, event_id: str, body: Mapping[str, Any]) -> Prepared:
 
     https://docs.stripe.com/event-destinations#thin-events
     """
-    related = snapshots.inner(body, "related_object")
-    object_id = snapshots.text(related, "id")
+    related = fields.inner(body, "related_object")
+    object_id = fields.text(related, "id")
     if object_id.partition("_")[0] not in PATHS:
-        kind = snapshots.text(related, "type") or "nothing"
+        kind = fields.text(related, "type") or "nothing"
         return Prepared(seq, event_id, irrelevant=f"the books do not follow a {kind}")
-    account = snapshots.text(body, "context") or PLATFORM
-    created = _iso_seconds(snapshots.text(body, "created"))
+    account = fields.text(body, "context") or PLATFORM
+    created = _iso_seconds(fields.text(body, "created"))
     fetch = objects.Fetch(object_id, account, "thin_event", created, 0)
     return Prepared(seq, event_id, fetch=fetch)
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.domain.facts import CLEARED, STRAIGHT, BalanceTransaction
-from reconciler.domain.findings import Open, Received
 from reconciler.domain.ledger import SUSPENSE, account_owner
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import Need, Record
+from reconciler.domain.verdicts import Open, Received
 from reconciler.store import books, inbox, mirror, objects, payouts, runs
 from reconciler.store.database import Row, Session
 

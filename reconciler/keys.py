@@ -44,7 +44,9 @@ async def create_key(context: Context, name: str, role: Role) -> tuple[str, str]
 async def bootstrap_key(context: Context, key: str) -> None:
     """The admin key from the settings is a key like any other."""
     async with context.write() as session:
-        await keys.add(session, context.new_id("key"), "bootstrap", "admin", digest(key), context.now())
+        await keys.add(
+            session, context.new_id("key"), "bootstrap", "admin", digest(key), context.now()
+        )
 
 
 async def role_of(context: Context, key: str) -> tuple[str, Role] | None:

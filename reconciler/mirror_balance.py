@@ -15,8 +15,8 @@ from reconciler.domain.facts import BalanceTransaction, posting
 from reconciler.domain.ledger import STRIPE_BALANCE
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.gateway.client import BalanceReading, Gateway, Page, Window
+from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.outcomes import StripeUnavailable
-from reconciler.gateway.snapshots import Unreadable
 from reconciler.store import books, mirror
 from reconciler.store.database import Session
 from reconciler.walk import Coverage, walk
@@ -56,9 +56,7 @@ async def mirror_balance(
         return Mirrored(account, None, context.now(), False, (), str(error))
 
 
-async def _mirror(
-    context: Context, stripe: Gateway, account: str, pages: int | None
-) -> Mirrored:
+async def _mirror(context: Context, stripe: Gateway, account: str, pages: int | None) -> Mirrored:
     before = await stripe.balance(account)
     coverage: list[Coverage] = []
     for _ in range(READINGS):

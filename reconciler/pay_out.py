@@ -14,9 +14,10 @@ import structlog
 
 from reconciler.absorb import Arrival, absorb
 from reconciler.context import Context
-from reconciler.domain.books import Instruction, decided_payout, settle
+from reconciler.domain.books import Instruction, decided_payout
 from reconciler.domain.ledger import merchant as merchant_account
 from reconciler.domain.money import major
+from reconciler.domain.positions import settle
 from reconciler.domain.refusals import Refusal
 from reconciler.gateway.client import Gateway
 from reconciler.gateway.outcomes import Ending, Outcome
@@ -83,7 +84,9 @@ async def _affordable(
             "insufficient_merchant_balance",
             f"Merchant {merchant} has {major(owed, currency)} {currency}; ask for that or less.",
         )
-    kinds = {(r["kind"], r["currency"]): r["books"] for r in await books.totals(session, "platform")}
+    kinds = {
+        (r["kind"], r["currency"]): r["books"] for r in await books.totals(session, "platform")
+    }
     free = available + kinds.get(("reserved", currency), 0)
     if free < amount:
         return Refusal(

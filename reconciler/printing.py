@@ -93,7 +93,12 @@ def _cells(finding: Mapping[str, Any]) -> tuple[str, ...]:
         then = f"[green]timing, until {until:%Y-%m-%d %H:%M}[/]"
     else:
         then = f"→ {escape(finding['proposed_repair'])}" if finding["proposed_repair"] else ""
-    return (what, finding["currency"], *amounts, f"{escape(finding['explanation'])}\n{then}".strip())
+    return (
+        what,
+        finding["currency"],
+        *amounts,
+        f"{escape(finding['explanation'])}\n{then}".strip(),
+    )
 
 
 def findings(out: Console, found: Sequence[Mapping[str, Any]]) -> None:

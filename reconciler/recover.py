@@ -16,7 +16,7 @@ import structlog
 from reconciler.context import Context
 from reconciler.envelopes import open_envelope
 from reconciler.gateway.client import Gateway, Page, Window
-from reconciler.gateway.snapshots import Json
+from reconciler.gateway.fields import Json
 from reconciler.store import inbox
 from reconciler.store.database import Session
 from reconciler.walk import Coverage, walk
@@ -49,8 +49,6 @@ async def _keep(context: Context, session: Session, rows: Sequence[Json]) -> int
     by_id: dict[str, Any] = {str(row.get("id")): row for row in rows}
     missing = sorted(by_id.keys() - await inbox.known(session, by_id.keys()))
     now = context.now()
-    deliveries = [
-        open_envelope(msgspec.json.encode(by_id[id]), "recovered", now) for id in missing
-    ]
+    deliveries = [open_envelope(msgspec.json.encode(by_id[id]), "recovered", now) for id in missing]
     await inbox.insert(session, deliveries)
     return len(deliveries)

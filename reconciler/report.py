@@ -12,8 +12,9 @@ from typing import Any
 
 from reconciler.compare_transfers import Compared, Comparison
 from reconciler.domain.bridge import Bridge, bridge, is_explained, suspense, unmirrored
-from reconciler.domain.findings import Cause, Finding, FindingKind, finding, judge
+from reconciler.domain.findings import Cause, Finding, FindingKind
 from reconciler.domain.snapshot import PLATFORM, Need
+from reconciler.domain.verdicts import finding, judge
 from reconciler.gather import Gathered
 from reconciler.mirror_balance import Mirrored
 from reconciler.store.database import Row

@@ -12,8 +12,8 @@ from reconciler.absorb import Arrival, absorb
 from reconciler.context import Context
 from reconciler.domain.snapshot import Snapshot
 from reconciler.gateway.client import Gateway
+from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.outcomes import Missing, StripeUnavailable
-from reconciler.gateway.snapshots import Unreadable
 from reconciler.store import objects
 from reconciler.store.database import Row
 
@@ -61,7 +61,5 @@ async def absorb_read(context: Context, found: list[Snapshot], read_at: int) -> 
 async def _postpone(context: Context, row: Row, message: str) -> None:
     delay = min(LONGEST_WAIT_SECONDS, 30 * 2 ** min(row["attempts"], 10))
     async with context.write() as session:
-        await objects.fetch_failed(
-            session, row["object_id"], message[:500], context.now() + delay
-        )
+        await objects.fetch_failed(session, row["object_id"], message[:500], context.now() + delay)
     log.warning("object.reread_failed", object_id=row["object_id"], error=message[:200])

@@ -13,9 +13,10 @@ from typing import Any
 import structlog
 
 from reconciler.context import Context
-from reconciler.domain.books import Family, Position, PositionKind, positions
+from reconciler.domain.books import Family, positions
 from reconciler.domain.findings import Cause, Finding, FindingKind
 from reconciler.domain.ledger import total
+from reconciler.domain.positions import Position, PositionKind
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.store import books, objects, payouts, runs
 from reconciler.store.database import Session

@@ -27,9 +27,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
 
     database_url: str = Field("sqlite:///reconciler.db", validation_alias="DATABASE_URL")
-    stripe_secret_key: SecretStr = Field(
-        SecretStr(""), validation_alias="STRIPE_SECRET_KEY"
-    )
+    stripe_secret_key: SecretStr = Field(SecretStr(""), validation_alias="STRIPE_SECRET_KEY")
     stripe_publishable_key: str = Field("", validation_alias="STRIPE_PUBLISHABLE_KEY")
     stripe_webhook_secret: SecretStr = Field(
         SecretStr(""), validation_alias="STRIPE_WEBHOOK_SECRET"
@@ -39,18 +37,12 @@ class Settings(BaseSettings):
     )
     stripe_api_base: str = Field(STRIPE_API, validation_alias="STRIPE_API_BASE")
     admin_key: SecretStr = Field(SecretStr(""), validation_alias="RECONCILER_ADMIN_KEY")
-    base_url: str = Field(
-        "http://127.0.0.1:8000", validation_alias="RECONCILER_BASE_URL"
-    )
-    interval_scale: float = Field(
-        1.0, gt=0, validation_alias="RECONCILER_INTERVAL_SCALE"
-    )
+    base_url: str = Field("http://127.0.0.1:8000", validation_alias="RECONCILER_BASE_URL")
+    interval_scale: float = Field(1.0, gt=0, validation_alias="RECONCILER_INTERVAL_SCALE")
     merchant_key: str = Field(
         "merchant_id", min_length=1, validation_alias="RECONCILER_MERCHANT_KEY"
     )
-    fee_key: str = Field(
-        "platform_fee", min_length=1, validation_alias="RECONCILER_FEE_KEY"
-    )
+    fee_key: str = Field("platform_fee", min_length=1, validation_alias="RECONCILER_FEE_KEY")
     disputes_borne_by: Bearer = Field(
         Bearer.MERCHANT, validation_alias="RECONCILER_DISPUTES_BORNE_BY"
     )
@@ -61,7 +53,9 @@ class Settings(BaseSettings):
     def _agree(self) -> Self:
         key = self.stripe_secret_key.get_secret_value()
         if key and key_mode(key) is None:
-            raise ValueError("STRIPE_SECRET_KEY must begin with sk_test_, sk_live_, rk_test_ or rk_live_")
+            raise ValueError(
+                "STRIPE_SECRET_KEY must begin with sk_test_, sk_live_, rk_test_ or rk_live_"
+            )
         live = key_mode(key) is True
         if live and self.stripe_api_base.rstrip("/") != STRIPE_API:
             raise ValueError(

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from reconciler.context import Context
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.gateway.client import Page, Window
+from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.outcomes import StripeUnavailable
-from reconciler.gateway.snapshots import Unreadable
 from reconciler.store import mirror
 from reconciler.store.database import Session
 from reconciler.store.mirror import Walk

@@ -96,7 +96,9 @@ def _order(event: dict[str, Any]) -> str:
 
 async def _onboard(month: Month) -> None:
     for shop in SHOPS:
-        account = month.simulator.acts.connect_account(country="US" if shop.currency == "usd" else "FR")
+        account = month.simulator.acts.connect_account(
+            country="US" if shop.currency == "usd" else "FR"
+        )
         month.connected[shop.id] = account
         async with month.context.write() as session:
             await payouts.add_merchant(session, shop.id, shop.name, account, month.context.now())

@@ -18,42 +18,15 @@ from reconciler.domain.ledger import (
     PLATFORM_SHARE,
     UNATTRIBUTED,
     Line,
-    Posting,
-    Side,
     balanced,
     clearing,
-    difference,
     merchant,
     reserved,
     total,
 )
 from reconciler.domain.lifecycle import Kind
+from reconciler.domain.positions import Position, PositionKind
 from reconciler.domain.snapshot import PLATFORM, Snapshot
-
-
-class PositionKind(StrEnum):
-    """What a position is about; also the kind of the ledger transactions that post it."""
-
-    PAYMENT = "payment"
-    REFUND = "refund"
-    DISPUTE = "dispute"
-    PAYOUT = "payout"
-    TRANSFER = "transfer"
-    BANK_PAYOUT = "bank_payout"
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The lines that stand in the books for one reference (a Stripe object or a payout of ours)."""
-
-    reference: str
-    kind: PositionKind
-    family: str
-    stripe_account: str
-    merchant: str
-    occurred_at: int
-    lines: tuple[Line, ...] = ()
-    version: int = 0
 
 
 class Bearer(StrEnum):
@@ -143,7 +116,10 @@ def captured_by_charge(family: Family) -> dict[str, tuple[int, str, int]]:
         amount = int(charge.detail["amount_captured"]) if charge.status == "succeeded" else 0
         found[charge.id] = (amount, charge.currency, charge.created)
     for intent in family.of(Kind.PAYMENT_INTENT):
-        latest, received = str(intent.detail["latest_charge"]), int(intent.detail["amount_received"])
+        latest, received = (
+            str(intent.detail["latest_charge"]),
+            int(intent.detail["amount_received"]),
+        )
         if latest and received and latest not in failed:
             amount, _, created = found.get(latest, (0, "", intent.created))
             found[latest] = (max(amount, received), intent.currency, created)
@@ -191,7 +167,13 @@ def _refunds(family: Family, owner: Owner) -> Iterator[Position]:
             ]
         )
         yield Position(
-            refund.id, PositionKind.REFUND, family.id, PLATFORM, owner.merchant, refund.created, lines
+            refund.id,
+            PositionKind.REFUND,
+            family.id,
+            PLATFORM,
+            owner.merchant,
+            refund.created,
+            lines,
         )
 
 
@@ -284,44 +266,4 @@ def decided_payout(payout: Instruction, *, counts: bool, at: int) -> Position:
             Line(reserved(payout.id), payout.currency, -amount),
         ]
     )
-    return Position(
-        payout.id, PositionKind.PAYOUT, payout.id, PLATFORM, payout.merchant, at, lines
-    )
-
-
-def settle(held: Position | None, target: Position) -> tuple[Position, Posting | None]:
-    """The position as it should now be stored, and the ledger transaction that takes it there.
-
-    None when the ledger already says so. The version makes a second posting impossible.
-    """
-    if held is None and not target.lines:
-        return target, None
-    before = held.lines if held else ()
-    version = held.version if held else 0
-    delta = difference(target.lines, before)
-    if not delta:
-        return _with(target, version), None
-    stored = _with(target, version + 1)
-    posting = Posting(
-        target.reference,
-        Side.BOOKS,
-        version + 1,
-        target.kind,
-        target.stripe_account,
-        target.occurred_at,
-        tuple(balanced(delta)),
-    )
-    return stored, posting
-
-
-def _with(target: Position, version: int) -> Position:
-    return Position(
-        target.reference,
-        target.kind,
-        target.family,
-        target.stripe_account,
-        target.merchant,
-        target.occurred_at,
-        target.lines,
-        version,
-    )
+    return Position(payout.id, PositionKind.PAYOUT, payout.id, PLATFORM, payout.merchant, at, lines)

@@ -16,9 +16,10 @@ import stripe
 
 from reconciler.domain.facts import PAYMENTS_BALANCE, BalanceTransaction
 from reconciler.domain.snapshot import PLATFORM, Origin, Snapshot
-from reconciler.gateway import snapshots
+from reconciler.gateway import fields, snapshots
+from reconciler.gateway.fields import Json
 from reconciler.gateway.outcomes import Missing, Outcome, StripeUnavailable, outcome_of
-from reconciler.gateway.snapshots import Json, Reading, Rendered
+from reconciler.gateway.snapshots import Reading, Rendered
 from reconciler.gateway.transport import Transport
 
 T = TypeVar("T")
@@ -116,7 +117,7 @@ class Gateway:
         body = await self._list(
             "/v1/balance_transactions", window, cursor, account, expand=["data.source"]
         )
-        rows = tuple(balance_transaction(row, account) for row in snapshots.items(body, "data"))
+        rows = tuple(balance_transaction(row, account) for row in fields.items(body, "data"))
         return Page(rows, _next(body))
 
     async def transfers(self, window: Window, cursor: str) -> Page[Snapshot]:
@@ -124,14 +125,14 @@ class Gateway:
         body = await self._list("/v1/transfers", window, cursor, PLATFORM)
         rows = [
             snapshots.read(row, self._rendered(window.end, PLATFORM), self._reading)[0]
-            for row in snapshots.items(body, "data")
+            for row in fields.items(body, "data")
         ]
         return Page(tuple(rows), _next(body))
 
     async def events(self, window: Window, cursor: str, account: str = PLATFORM) -> Page[Json]:
         """One page of events as Stripe keeps them, for 30 days."""
         body = await self._list("/v1/events", window, cursor, account)
-        return Page(tuple(snapshots.items(body, "data")), _next(body))
+        return Page(tuple(fields.items(body, "data")), _next(body))
 
     async def retrieve(
         self, object_id: str, account: str, read_at: int
@@ -210,15 +211,15 @@ def _worth_repeating(error: Exception) -> bool:
 
 def _by_currency(body: Json, key: str) -> dict[str, int]:
     found: dict[str, int] = {}
-    for entry in snapshots.items(body, key):
-        unit = snapshots.currency(entry)
-        found[unit] = found.get(unit, 0) + snapshots.amount(entry, "amount", signed=True)
+    for entry in fields.items(body, key):
+        unit = fields.currency(entry)
+        found[unit] = found.get(unit, 0) + fields.amount(entry, "amount", signed=True)
     return found
 
 
 def _next(body: Json) -> str:
-    rows = snapshots.items(body, "data")
-    return snapshots.text(rows[-1], "id") if body.get("has_more") is True and rows else ""
+    rows = fields.items(body, "data")
+    return fields.text(rows[-1], "id") if body.get("has_more") is True and rows else ""
 
 
 def balance_transaction(body: Json, account: str) -> BalanceTransaction:
@@ -227,31 +228,31 @@ def balance_transaction(body: Json, account: str) -> BalanceTransaction:
     expanded: Json = source if isinstance(source, Mapping) else {}
     rate = body.get("exchange_rate")
     return BalanceTransaction(
-        id=snapshots.text(body, "id"),
+        id=fields.text(body, "id"),
         stripe_account=account,
-        type=snapshots.text(body, "type"),
-        reporting_category=snapshots.text(body, "reporting_category"),
-        balance_type=snapshots.text(body, "balance_type") or PAYMENTS_BALANCE,
-        currency=snapshots.currency(body),
-        amount=snapshots.amount(body, "amount", signed=True),
-        fee=snapshots.amount(body, "fee", 0, signed=True),
-        net=snapshots.amount(body, "net", signed=True),
-        created=snapshots.seconds(body, "created"),
-        available_on=snapshots.seconds(body, "available_on"),
-        status=snapshots.text(body, "status"),
-        source=snapshots.text(body, "source"),
-        source_amount=_source_amount(expanded, snapshots.text(body, "id")),
-        source_currency=snapshots.text(expanded, "currency"),
-        source_charge=snapshots.text(expanded, "charge"),
+        type=fields.text(body, "type"),
+        reporting_category=fields.text(body, "reporting_category"),
+        balance_type=fields.text(body, "balance_type") or PAYMENTS_BALANCE,
+        currency=fields.currency(body),
+        amount=fields.amount(body, "amount", signed=True),
+        fee=fields.amount(body, "fee", 0, signed=True),
+        net=fields.amount(body, "net", signed=True),
+        created=fields.seconds(body, "created"),
+        available_on=fields.seconds(body, "available_on"),
+        status=fields.text(body, "status"),
+        source=fields.text(body, "source"),
+        source_amount=_source_amount(expanded, fields.text(body, "id")),
+        source_currency=fields.text(expanded, "currency"),
+        source_charge=fields.text(expanded, "charge"),
         payout="",
         exchange_rate="" if rate is None else repr(rate),
-        description=(body.get("description") or "")[: snapshots.LONGEST_TEXT].replace("\x00", ""),
+        description=(body.get("description") or "")[: fields.LONGEST_TEXT].replace("\x00", ""),
     )
 
 
 def _source_amount(source: Json, movement: str) -> int:
     """The source's own amount, in its own currency; of a transfer that came back, the reversal's."""
-    for reversal in snapshots.items(source, "reversals"):
-        if snapshots.text(reversal, "balance_transaction") == movement:
-            return snapshots.amount(reversal, "amount")
-    return snapshots.amount(source, "amount", 0, signed=True)
+    for reversal in fields.items(source, "reversals"):
+        if fields.text(reversal, "balance_transaction") == movement:
+            return fields.amount(reversal, "amount")
+    return fields.amount(source, "amount", 0, signed=True)

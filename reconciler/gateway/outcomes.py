@@ -61,7 +61,9 @@ class Outcome:
         """Accepted, if the answer can be read: a 200 that cannot be says nothing for certain."""
         if isinstance(body, Mapping) and body.get("id"):
             return Outcome(Ending.ACCEPTED, body, Refusal("", ""))
-        return Outcome(Ending.UNKNOWN, {}, Refusal("unreadable_answer", "Stripe's answer is unreadable"))
+        return Outcome(
+            Ending.UNKNOWN, {}, Refusal("unreadable_answer", "Stripe's answer is unreadable")
+        )
 
 
 DEFINITE = (

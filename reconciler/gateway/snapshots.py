@@ -12,8 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.domain.lifecycle import NO_STATUS, Kind
-from reconciler.domain.money import NotMoney, checked_amount, checked_currency
 from reconciler.domain.snapshot import Origin, Snapshot
+from reconciler.gateway.fields import (
+    Json,
+    Unreadable,
+    amount,
+    currency,
+    inner,
+    items,
+    seconds,
+    text,
+)
 
 KINDS = {
     "payment_intent": Kind.PAYMENT_INTENT,
@@ -31,13 +40,6 @@ PAYOUT_METADATA = "reconciler_payout"
 """The metadata key on a transfer that names the payout it executes."""
 
 BAD_FEE = -1
-LONGEST_TEXT = 500
-
-Json = Mapping[str, Any]
-
-
-class Unreadable(ValueError):
-    """A body that is not what Stripe sends; the message names the field and what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,70 +58,6 @@ class Rendered:
     origin: Origin
     api_version: str
     stripe_account: str
-
-
-def text(body: Json, key: str) -> str:
-    """A text field, empty when absent or null. An expanded object counts as its id."""
-    value = body.get(key)
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        value = value.get("id") or ""
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT or "\x00" in value:
-        raise Unreadable(f"{key} is not usable text")
-    return value
-
-
-def amount(body: Json, key: str, default: int | None = None, *, signed: bool = False) -> int:
-    """An amount in minor units. Raises Unreadable when it is missing, not an integer, negative
-    where it cannot be, or too large to be money."""
-    value = body.get(key, default)
-    if value is None and default is not None:
-        value = default
-    try:
-        checked = checked_amount(value, key)
-    except NotMoney as error:
-        raise Unreadable(str(error)) from None
-    if checked < 0 and not signed:
-        raise Unreadable(f"{key} is negative: {checked}")
-    return checked
-
-
-def currency(body: Json, key: str = "currency") -> str:
-    try:
-        return checked_currency(body.get(key), key)
-    except NotMoney as error:
-        raise Unreadable(str(error)) from None
-
-
-def seconds(body: Json, key: str) -> int:
-    """A moment in epoch seconds."""
-    value = body.get(key)
-    if type(value) is not int or not 0 <= value < 2**40:
-        raise Unreadable(f"{key} is not a moment in epoch seconds")
-    return value
-
-
-def inner(body: Json, key: str) -> Json:
-    """A nested object, empty when absent or null."""
-    value = body.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise Unreadable(f"{key} is not an object")
-    return value
-
-
-def items(body: Json, key: str) -> list[Json]:
-    """The objects in an embedded list (or bare array), empty when absent."""
-    value = body.get(key)
-    if isinstance(value, Mapping):
-        value = value.get("data")
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-        raise Unreadable(f"{key} is not a list of objects")
-    return value
 
 
 def read(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
@@ -220,9 +158,7 @@ def _charge(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
         "balance_transaction": text(body, "balance_transaction"),
         "failure": text(body, "failure_code"),
     }
-    own = _snapshot(
-        Kind.CHARGE, body, rendered, family, status, total, currency(body), detail
-    )
+    own = _snapshot(Kind.CHARGE, body, rendered, family, status, total, currency(body), detail)
     embedded = [s for refund in items(body, "refunds") for s in _refund(refund, rendered, reading)]
     return [own, *embedded]
 
@@ -326,9 +262,7 @@ def _dispute(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
     }
     family = detail["payment_intent"] or detail["charge"] or text(body, "id")
     return [
-        _snapshot(
-            Kind.DISPUTE, body, rendered, family, text(body, "status"), money, unit, detail
-        )
+        _snapshot(Kind.DISPUTE, body, rendered, family, text(body, "status"), money, unit, detail)
     ]
 
 

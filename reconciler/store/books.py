@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from reconciler.domain.books import Position, PositionKind
 from reconciler.domain.ledger import Line, Posting, Side, account_kind
+from reconciler.domain.positions import Position, PositionKind
 from reconciler.store.database import Batch, Row, Session
 
 _POSITION_COLUMNS = "reference, kind, family, stripe_account, merchant, occurred_at, lines, version"

@@ -160,9 +160,7 @@ async def page(session: Session, limit: int, before_seq: int, status: str = "") 
 
 async def get(session: Session, event_id: str) -> Row | None:
     """One event with its body."""
-    return await session.one(
-        f"SELECT {LISTED}, body FROM inbox WHERE event_id = :id", id=event_id
-    )
+    return await session.one(f"SELECT {LISTED}, body FROM inbox WHERE event_id = :id", id=event_id)
 
 
 async def of_objects(session: Session, ids: Collection[str]) -> list[Row]:

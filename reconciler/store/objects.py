@@ -219,9 +219,7 @@ async def waiting(session: Session, limit: int) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-async def payments_page(
-    session: Session, limit: int, before: tuple[int, str] | None
-) -> list[Row]:
+async def payments_page(session: Session, limit: int, before: tuple[int, str] | None) -> list[Row]:
     """The families of payments, newest first: PaymentIntents, and charges whose PaymentIntent is
     not known or does not exist. `created` and `id` make the cursor."""
     created, id = before or (2**62, "")

@@ -23,22 +23,6 @@ ZERO = [
     *("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga"),
     *("pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"),
 ]
-    "bif",
-    "clp",
-    "djf",
-    "gnf",
-    "jpy",
-    "kmf",
-    "krw",
-    "mga",
-    "pyg",
-    "rwf",
-    "vnd",
-    "vuv",
-    "xaf",
-    "xof",
-    "xpf",
-]
 THREE = ["bhd", "jod", "kwd", "omr", "tnd"]
 TWO = ["usd", "eur", "gbp", "isk", "ugx", "huf", "twd", "inr", "chf"]
 

@@ -147,9 +147,7 @@ def test_a_payout_whose_transfer_stripe_does_not_list_is_missing_at_stripe(
             await it.listen()
             hidden = (payout["transfer_id"],)
             it.simulator.faults.add(path="/v1/transfers", when="list_hole", ids=hidden, times=1)
-            missing = [
-                f for f in (await it.check())["found"] if f["kind"] == "missing_at_stripe"
-            ]
+            missing = [f for f in (await it.check())["found"] if f["kind"] == "missing_at_stripe"]
             assert [f["reference"] for f in missing] == [payout["transfer_id"]]
             assert missing[0]["at_risk"] == 12_000
             assert (await it.check())["status"] == "clean"
