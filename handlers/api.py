@@ -13,7 +13,7 @@ from reconciler.check import check
 from reconciler.context import Context
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import PLATFORM
-from reconciler.store import inbox, mirror, objects, runs
+from reconciler.store import inbox, mirror, objects, payouts, runs
 
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 20
@@ -145,9 +145,10 @@ def _event(row: Any) -> dict[str, Any]:
 async def merchant_balance(context: Context, request: Request) -> Any:
     id = _path_id(request)
     async with context.database.read(snapshot=True) as session:
+        known = await payouts.merchant(session, id)
         found = await views.merchant_balance(session, id)
-    if not found:
-        raise not_found("merchant with any money in the books", id)
+    if not found and known is None:
+        raise not_found("merchant", id)
     return {"merchant": id, "balances": found}
 
 

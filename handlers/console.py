@@ -69,9 +69,9 @@ def count(number: int, what: str) -> str:
 
 
 def moved_at(finding: Finding) -> int:
-    """When Stripe's balance first moved for a finding, as its evidence has it; 0 if it did not."""
+    """When Stripe's balance last moved for a finding, as its evidence has it; 0 if it did not."""
     moves = (row.get("created", 0) for row in finding["evidence"] if "balance_transaction" in row)
-    return min(moves, default=0)
+    return max(moves, default=0)
 
 
 def by_weight(found: Sequence[Finding], *, timing: bool) -> list[Finding]:

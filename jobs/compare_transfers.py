@@ -11,4 +11,5 @@ async def run(context: Context) -> str:
         return "no Stripe key"
     compared = await compare_transfers(context, context.stripe)
     coverage = compared.coverage
-    return f"{coverage.rows} transfers, {len(compared.missing_at_stripe)} not listed {coverage.error}".strip()
+    missing = len(compared.missing_at_stripe)
+    return f"{coverage.rows} transfers, {missing} not listed {coverage.error}".strip()

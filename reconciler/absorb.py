@@ -14,14 +14,13 @@ from reconciler.context import Policy
 from reconciler.domain.books import (
     Family,
     Instruction,
-    executes,
     owner_of,
     positions,
 )
 from reconciler.domain.ledger import UNATTRIBUTED, Posting
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.positions import Position, settle
-from reconciler.domain.snapshot import REREADABLE, Need, Record, Snapshot, merge
+from reconciler.domain.snapshot import PLATFORM, REREADABLE, Need, Record, Snapshot, merge
 from reconciler.store import books, objects, payouts
 from reconciler.store.database import Session
 
@@ -113,7 +112,7 @@ async def _bind_payouts(session: Session, work: _Work, now: int) -> None:
     work.payouts = await payouts.instructions(session, named)
     for transfer in sorted(transfers, key=lambda t: (t.created, t.id)):
         payout = work.payouts.get(str(transfer.detail["payout"]))
-        if payout is None or payout.transfer_id or not executes(transfer, payout):
+        if payout is None or payout.transfer_id:
             continue
         if await payouts.complete(session, payout.id, transfer.id, now):
             work.payouts[payout.id] = replace(payout, transfer_id=transfer.id)
@@ -186,12 +185,12 @@ def _missing_payments(work: _Work, now: int) -> list[objects.Fetch]:
     """The payments behind money that is nobody's because we have not seen whose payment it was."""
     families = work.families()
     found = []
-    for family in sorted({work.records[id].snapshot.family for id in work.changed}):
+    ours = (work.records[id].snapshot for id in work.changed)
+    for family in sorted({s.family for s in ours if s.stripe_account == PLATFORM}):
         if family in work.records:
             continue
         owner = owner_of(Family(family, tuple(families[family])))
         if owner.account == UNATTRIBUTED and not owner.merchant:
-            account = families[family][0].stripe_account
-            fetch = objects.Fetch(family, account, "missing_payment", 0, now + PARENT_AFTER_SECONDS)
-            found.append(fetch)
+            due = now + PARENT_AFTER_SECONDS
+            found.append(objects.Fetch(family, PLATFORM, "missing_payment", 0, due))
     return found

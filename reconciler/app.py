@@ -135,7 +135,7 @@ def _endpoints(settings: Settings, context: Context) -> dict[str, Endpoint]:
 def configure_logging(level: str) -> None:
     """One JSON line per unit of work on stderr. Tracebacks without local variables: they hold
     secrets."""
-    # The level is the handler's: `databases` keeps its logger at INFO, so that values are not shown.
+    # The level is the handler's: `databases` has its logger at INFO, so that values are not shown.
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
     logging.basicConfig(handlers=[handler], format="%(message)s")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.domain.books import Instruction
 from reconciler.domain.facts import CLEARED, STRAIGHT, BalanceTransaction
 from reconciler.domain.ledger import SUSPENSE, account_owner
 from reconciler.domain.lifecycle import Kind
@@ -94,13 +95,14 @@ async def _open(session: Session, rows: list[Row]) -> tuple[Open, ...]:
             events=tuple(events.get(id, ())),
             entries=tuple(entries.get(row["account"], ())),
             other_currency_open=currencies[row["account"]] > 1,
-            payout=named.get(id, ""),
+            payout=named[id].id if id in named else "",
+            payout_taken=id in named and named[id].transfer_id not in ("", id),
         )
         for row in rows
     )
 
 
-async def _payouts_named(session: Session, records: Mapping[str, Record]) -> dict[str, str]:
+async def _payouts_named(session: Session, records: Mapping[str, Record]) -> dict[str, Instruction]:
     """For each transfer: the payout of ours that it names."""
     named = {
         id: str(record.snapshot.detail["payout"])
@@ -108,7 +110,7 @@ async def _payouts_named(session: Session, records: Mapping[str, Record]) -> dic
         if record.snapshot.kind is Kind.TRANSFER
     }
     known = await payouts.instructions(session, {payout for payout in named.values() if payout})
-    return {id: payout for id, payout in named.items() if payout in known}
+    return {id: known[payout] for id, payout in named.items() if payout in known}
 
 
 def _received(row: Row) -> Received:

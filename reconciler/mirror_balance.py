@@ -1,4 +1,4 @@
-"""Mirror Stripe's balance: every movement kept once and posted, between two readings of the balance.
+"""Mirror Stripe's balance: every movement kept once and posted, between readings of the balance.
 
 The readings tell whether the mirror is whole: the movements must add up to what Stripe says it
 holds. If they do not, and Stripe's balance stood still meanwhile, there is a hole somewhere below

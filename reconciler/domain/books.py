@@ -207,11 +207,6 @@ def _disputes(family: Family, owner: Owner, bearer: Bearer) -> Iterator[Position
         )
 
 
-def executes(transfer: Snapshot, payout: Instruction | None) -> bool:
-    """Whether this transfer is the one execution of that payout: the first that names it."""
-    return payout is not None and payout.transfer_id in ("", transfer.id)
-
-
 def _transfers(family: Family) -> Iterator[Position]:
     """A transfer is booked only as the execution of a payout, at the amount that was decided.
 
@@ -220,7 +215,7 @@ def _transfers(family: Family) -> Iterator[Position]:
     reversals = sum(r.amount for r in family.of(Kind.REVERSAL))
     for transfer in family.of(Kind.TRANSFER):
         payout = family.payouts.get(str(transfer.detail["payout"]))
-        if payout is None or not executes(transfer, payout):
+        if payout is None or payout.transfer_id != transfer.id:
             continue
         back = max(int(transfer.detail["amount_reversed"]), reversals)
         lines = total(

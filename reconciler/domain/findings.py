@@ -1,8 +1,8 @@
 """What does not agree: the kinds and causes of findings, and the finding itself.
 
-Amounts in minor units; times in epoch seconds. `stripe_amount` and `books_amount` are both movements
-of Stripe's balance, as Stripe tells it and as the books expect it; `difference` is Stripe minus
-books, signed. How a verdict is reached is in `verdicts`.
+Amounts in minor units; times in epoch seconds. `stripe_amount` and `books_amount` are both
+movements of Stripe's balance, as Stripe tells it and as the books expect it; `difference` is Stripe
+minus books, signed. How a verdict is reached is in `verdicts`.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """One clearing account that is not zero, in one currency, and what is known about its object."""
+    """One clearing account that is not zero, in one currency, with what is known of its object."""
 
     object_id: str
     currency: str
@@ -54,6 +54,7 @@ class Open:
     entries: tuple[dict[str, Any], ...] = ()
     other_currency_open: bool = False
     payout: str = ""  # the payout that a transfer names, if it is one of ours
+    payout_taken: bool = False  # another transfer has executed that payout
 
     @property
     def stripe_amount(self) -> int:
@@ -150,13 +151,16 @@ def _only_at_stripe(case: Open, now: int) -> Verdict:
         return _transfer_without_payout(case)
     text = f"No event about {id} was ever received."
     if id.startswith(("re_", "pyr_")):
-        text += " No command here asked for this refund: it was made in the Dashboard or by another key."
+        text += (
+            " No command here asked for this refund: it was made in the Dashboard or by another"
+            " key."
+        )
         return Verdict(kind, Cause.MADE_OUTSIDE, text, repair=f"resync {id}")
     return Verdict(kind, Cause.EVENT_NOT_RECEIVED, text, repair=f"resync {id}")
 
 
 def _transfer_without_payout(case: Open) -> Verdict:
-    if case.payout:
+    if case.payout_taken:
         text = f"A second transfer names payout {case.payout}, which another one already executed."
         return Verdict(
             FindingKind.DUPLICATE,

@@ -251,7 +251,7 @@ def balance_transaction(body: Json, account: str) -> BalanceTransaction:
 
 
 def _source_amount(source: Json, movement: str) -> int:
-    """The source's own amount, in its own currency; of a transfer that came back, the reversal's."""
+    """The source's own amount, in its own currency; of a transfer's return, the reversal's."""
     for reversal in fields.items(source, "reversals"):
         if fields.text(reversal, "balance_transaction") == movement:
             return fields.amount(reversal, "amount")

@@ -150,7 +150,7 @@ def postgresql_insert(batch: Batch) -> str:
         f"${number}::{_POSTGRESQL_TYPE[kind]}[]"
         for number, (_, kind) in enumerate(batch.columns, start=1)
     )
-    return f"{_insert(batch)} SELECT * FROM unnest({arrays}) {batch.tail}"  # noqa: S608
+    return f"{_insert(batch)} SELECT * FROM unnest({arrays}) {batch.tail}"
 
 
 def arrays(rows: Sequence[Sequence[object]]) -> list[list[object]]:

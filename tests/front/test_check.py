@@ -254,7 +254,7 @@ def test_runs_are_immutable_and_keep_their_findings_as_they_stood(database_url: 
                 "UPDATE run_findings SET body = 'x'",
                 "DELETE FROM run_findings",
             ):
-                with pytest.raises(Exception, match="immutable|append-only"):
+                with pytest.raises(Exception, match=r"immutable|append-only"):
                     async with it.context.database.write() as session:
                         await session.run(sql)
             assert (await it.get(f"/v1/drift/runs/{first['id']}")).json()["status"] == "drift"

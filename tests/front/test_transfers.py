@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from reconciler.compare_transfers import compare_transfers
@@ -59,7 +60,8 @@ def test_a_payout_that_stripe_refuses_gives_the_money_back(database_url: str) ->
             it.simulator.acts.set_capability(account, "transfers", "inactive")
             payout = await _payout(it, 12_000)
             assert payout["status"] == "failed"
-            assert payout["failure_code"] and payout["failure_message"]
+            assert payout["failure_code"]
+            assert payout["failure_message"]
             assert (await it.balances())["merchant:bakery", "usd"] == -50_000
             assert (await it.check())["status"] == "clean"
 
@@ -177,5 +179,27 @@ def test_a_reversal_comes_back_to_the_merchant(database_url: str) -> None:
                 "disputed": 0,
                 "balance": 43_000,
             }
+
+    run(story)
+
+
+def test_a_transfer_made_by_hand_for_a_payout_that_failed_leaves_nothing_reserved(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'failed.db'}") as it:
+            account = await _funded(it)
+            it.simulator.acts.set_capability(account, "transfers", "inactive")
+            payout = await _payout(it, 12_000)
+            assert payout["status"] == "failed"
+            it.simulator.acts.set_capability(account, "transfers", "active")
+            named = {PAYOUT_METADATA: payout["id"]}
+            by_hand = it.simulator.acts.transfer(account, 12_000, "usd", metadata=named)
+            await it.listen()
+            balances = await it.balances()
+            assert not [name for name, _ in balances if name.startswith("reserved:")]
+            assert balances["merchant:bakery", "usd"] == -50_000
+            assert await _verdicts(it) == {by_hand["id"]: "status_differs"}
+            assert (await it.check())["drift"]["drift"] == {"usd": -12_000}
 
     run(story)

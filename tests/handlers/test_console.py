@@ -414,6 +414,7 @@ def test_an_incomplete_run_never_reads_as_a_result(tmp_path: Path) -> None:
     assert "could not be read" in page
     assert "agree" not in page
     assert "Nothing needs a person" not in page
+    assert "Nothing is on its way" not in page
 
 
 def test_a_clean_run_names_what_is_only_timing(tmp_path: Path) -> None:
