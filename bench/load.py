@@ -10,6 +10,7 @@ import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -97,9 +98,8 @@ async def _post_all(host: str, port: int, requests: list[bytes], connections: in
     ends = [loop.create_future() for _ in range(connections)]
     senders = []
     for closed in ends:
-        _, sender = await loop.create_connection(
-            lambda closed=closed: _Sender(requests, closed), host, port
-        )
+        connect = partial(_Sender, requests, closed)
+        _, sender = await loop.create_connection(connect, host, port)
         senders.append(sender)
     begun = time.perf_counter()
     for sender in senders:

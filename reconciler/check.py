@@ -82,7 +82,7 @@ async def _store_findings(
 def _run(
     id: str, started: int, now: int, outcome: Report, found: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    ids = {(f["currency"], f["reference"]): f["id"] for f in found}
+    ids = {(f["kind"], f["currency"], f["reference"]): f["id"] for f in found}
     counts: dict[str, int] = {"open": 0, "timing": 0}
     for finding in found:
         counts[finding["status"]] += 1
@@ -101,7 +101,7 @@ def _run(
     }
 
 
-def _bridge(bridge: Bridge, ids: dict[tuple[str, str], str]) -> dict[str, Any]:
+def _bridge(bridge: Bridge, ids: dict[tuple[str, str, str], str]) -> dict[str, Any]:
     return {
         "stripe_account": bridge.stripe_account,
         "currency": bridge.currency,
@@ -118,11 +118,11 @@ def _bridge(bridge: Bridge, ids: dict[tuple[str, str], str]) -> dict[str, Any]:
     }
 
 
-def _line(line: BridgeLine, currency: str, ids: dict[tuple[str, str], str]) -> dict[str, Any]:
+def _line(line: BridgeLine, currency: str, ids: dict[tuple[str, str, str], str]) -> dict[str, Any]:
     return {
         "key": line.key,
         "label": line.label,
         "amount": line.amount,
         "timing": line.timing,
-        "findings": [ids[currency, reference] for reference in line.references],
+        "findings": [ids[line.kind, currency, reference] for reference in line.references],
     }

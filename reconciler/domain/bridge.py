@@ -29,13 +29,14 @@ HOLDINGS = (
 
 @dataclass(frozen=True, slots=True)
 class BridgeLine:
-    """One named part. `references` are the findings behind it."""
+    """One named part. `references` are those of the findings behind it, all of one `kind`."""
 
     key: str
     label: str
     amount: int
     timing: bool = False
     references: tuple[str, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,13 @@ def bridge(
     stripe_account: str,
     currency: str,
     as_of: int,
+    now: int,
     balances: Mapping[str, int],
     findings: Sequence[Finding],
     available: int,
     pending: int,
 ) -> Bridge:
-    """The bridge of one currency. `balances` holds each kind of ledger account's sum (debit
+    """The bridge of one currency: Stripe's balance as of `as_of`, judged `now`. `balances` holds each kind of ledger account's sum (debit
     positive, clearing left out); `findings` are those of this account and currency."""
     holdings = tuple(
         BridgeLine(key, label, -balances[key])
@@ -81,7 +83,7 @@ def bridge(
     )
     books = sum(line.amount for line in holdings)
     stripe = available + pending
-    differences = tuple(_by_cause(findings, as_of))
+    differences = tuple(_by_cause(findings, now))
     explained = sum(line.amount for line in differences)
     return Bridge(
         stripe_account,
@@ -110,6 +112,7 @@ def _by_cause(findings: Iterable[Finding], now: int) -> list[BridgeLine]:
             sum(f.difference for f in members),
             timing,
             tuple(sorted(f.reference for f in members)),
+            kind,
         )
         for (timing, kind, cause), members in sorted(groups.items())
     ]

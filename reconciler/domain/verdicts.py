@@ -169,6 +169,8 @@ def _transfer_without_payout(case: Open) -> Verdict:
             repair=f"reverse {case.object_id}",
         )
     text = "No payout here asked for this transfer: it was made in the Dashboard or by another key."
+    if case.payout:
+        text = f"Payout {case.payout}, which this transfer names, had failed; it was made outside."
     return Verdict(
         FindingKind.MISSING_IN_BOOKS,
         Cause.MADE_OUTSIDE,

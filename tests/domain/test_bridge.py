@@ -20,7 +20,11 @@ from reconciler.report import Inputs, Report, report
 from reconciler.walk import Coverage
 from tests.domain.making import NOW, charge, examples, intent, movement, refund
 
-HELD = [key for key, _ in HOLDINGS]
+HELD = [
+    *("merchant", "platform", "reserved", "unattributed", "fees", "disputes"),
+    *("reserves", "fx", "bank"),
+]
+"""Every kind of ledger account but Stripe's balance, clearing and suspense."""
 
 
 def made(difference: int, **given: Any) -> Finding:
@@ -40,6 +44,11 @@ def made(difference: int, **given: Any) -> Finding:
 
 def bridged(balances: Mapping[str, int], *found: Finding, stripe: int = 0) -> Bridge:
     return bridge("platform", "usd", NOW, balances, found, stripe, 0)
+
+
+def test_every_account_of_the_ledger_that_can_hold_money_is_in_the_bridge():
+    assert sorted(key for key, _ in HOLDINGS) == sorted(HELD)
+    assert len({label for _, label in HOLDINGS}) == len(HELD)
 
 
 # -- the bridge alone ----------------------------------------------------------------------------

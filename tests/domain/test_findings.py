@@ -305,6 +305,7 @@ def test_a_shortfall_at_stripe_is_negative_and_a_surplus_is_positive_drift():
 @given(st.integers(-(10**9), 10**9), st.integers(-(10**9), 10**9))
 def test_swapping_the_sides_flips_the_sign(ours: int, theirs: int):
     assert made(ours, -theirs).difference == theirs - ours
+    assert case("ch_1", ours, -theirs).difference == theirs - ours
     assert made(theirs, -ours).difference == -made(ours, -theirs).difference
 
 
