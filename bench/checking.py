@@ -1,7 +1,7 @@
 """A check on a long history beside one on a short history: it should cost what is open.
 
-What is timed is `reconcile`: reading what is open, judging it, and writing the run. Walking the lists
-at Stripe is left out: that is Stripe's time.
+What is timed is `reconcile`: reading what is open, judging it, and writing the run. Walking
+the lists at Stripe is left out: that is Stripe's time.
 """
 
 from __future__ import annotations

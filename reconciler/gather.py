@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.domain.books import Instruction
-from reconciler.domain.facts import CLEARED, STRAIGHT, BalanceTransaction
+from reconciler.domain.facts import STRAIGHT, BalanceTransaction
 from reconciler.domain.ledger import SUSPENSE, account_owner
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import Need, Record
@@ -47,7 +47,7 @@ async def gather(session: Session, stripe_account: str) -> Gathered:
         kinds[row["kind"]] = row["books"] + row["facts"]
     in_suspense: list[BalanceTransaction] = []
     if any(kinds.get(SUSPENSE) for kinds in balances.values()):
-        known = CLEARED | STRAIGHT.keys()
+        known = STRAIGHT.keys()
         in_suspense = await mirror.in_categories(session, stripe_account, known, SUSPENSE_LISTED)
     doubtful = [
         (need, record)
@@ -95,8 +95,7 @@ async def _open(session: Session, rows: list[Row]) -> tuple[Open, ...]:
             events=tuple(events.get(id, ())),
             entries=tuple(entries.get(row["account"], ())),
             other_currency_open=currencies[row["account"]] > 1,
-            payout=named[id].id if id in named else "",
-            payout_taken=id in named and named[id].transfer_id not in ("", id),
+            payout=named.get(id),
         )
         for row in rows
     )

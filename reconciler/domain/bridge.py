@@ -74,8 +74,11 @@ def bridge(
     available: int,
     pending: int,
 ) -> Bridge:
-    """The bridge of one currency: Stripe's balance as of `as_of`, judged `now`. `balances` holds each kind of ledger account's sum (debit
-    positive, clearing left out); `findings` are those of this account and currency."""
+    """The bridge of one currency: Stripe's balance as of `as_of`, its differences judged `now`.
+
+    `balances` holds each kind of ledger account's sum (debit positive, clearing left out);
+    `findings` are those of this account and currency.
+    """
     holdings = tuple(
         BridgeLine(key, label, -balances[key])
         for key, label in HOLDINGS

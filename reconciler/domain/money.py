@@ -17,7 +17,7 @@ ZERO_DECIMAL = frozenset(
 )  # fmt: skip
 THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 
-LARGEST_AMOUNT = 2**62
+LARGEST_AMOUNT = 2**62 - 1
 """Above any amount Stripe accepts (12 digits), below what a signed 64-bit column holds: the sum of
 two such amounts still fits."""
 
@@ -38,7 +38,13 @@ def is_currency(text: object) -> bool:
 
     The list is open on purpose: Stripe adds currencies and no sum here depends on knowing them.
     """
-    return isinstance(text, str) and len(text) == 3 and text.isascii() and text.islower()
+    return (
+        isinstance(text, str)
+        and len(text) == 3
+        and text.isascii()
+        and text.isalpha()
+        and text.islower()
+    )
 
 
 def checked_amount(value: object, name: str) -> int:
@@ -46,7 +52,7 @@ def checked_amount(value: object, name: str) -> int:
     if type(value) is not int:
         raise NotMoney(f"{name} must be an integer of minor units, not {type(value).__name__}")
     if not -LARGEST_AMOUNT <= value <= LARGEST_AMOUNT:
-        raise NotMoney(f"{name} is larger than any amount of money: {value}")
+        raise NotMoney(f"{name} is larger than any amount of money")
     return value
 
 

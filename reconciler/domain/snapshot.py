@@ -38,6 +38,10 @@ class Need(StrEnum):
     BAD_FEE = "bad_platform_fee"  # the metadata of the platform's fee is not a usable amount
 
 
+CLOCK_SECONDS = 5
+"""How far our clock may run ahead of Stripe's before an event is taken for history by mistake."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One Stripe object as it was at `as_of` (epoch seconds). Amounts are minor units.
@@ -113,13 +117,22 @@ def merge(record: Record | None, new: Snapshot) -> Record:
         return _merge_fetched(record, new)
     held = record.snapshot
     if new.as_of < record.fetched_at:
-        return record  # read from Stripe since: this is history
+        return _merge_before_reading(record, new)
     peak = max(record.peak, new.stage)
     if new.as_of > held.as_of:
         return Record(new, peak, fetched_at=record.fetched_at)
     if new.as_of < held.as_of:
         return record if peak == record.peak else replace(record, peak=peak)
     return _merge_same_second(record, new, peak)
+
+
+def _merge_before_reading(record: Record, new: Snapshot) -> Record:
+    """Older than what was read: history, unless our clock and Stripe's were apart by that much."""
+    held = record.snapshot
+    close = new.as_of >= record.fetched_at - CLOCK_SECONDS
+    if held.origin is Origin.FETCHED and close and new.content() != held.content():
+        return replace(record, tied=True)
+    return record
 
 
 def _merge_fetched(record: Record, new: Snapshot) -> Record:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.domain.books import Instruction
 from reconciler.domain.facts import BalanceTransaction
 from reconciler.domain.findings import Cause, Finding, FindingKind
 from reconciler.domain.lifecycle import Kind
@@ -53,8 +54,7 @@ class Open:
     events: tuple[Received, ...]
     entries: tuple[dict[str, Any], ...] = ()
     other_currency_open: bool = False
-    payout: str = ""  # the payout that a transfer names, if it is one of ours
-    payout_taken: bool = False  # another transfer has executed that payout
+    payout: Instruction | None = None  # the payout that a transfer names, if it is one of ours
 
     @property
     def stripe_amount(self) -> int:
@@ -63,6 +63,23 @@ class Open:
     @property
     def difference(self) -> int:
         return -(self.facts + self.books)
+
+    @property
+    def executes(self) -> bool:
+        """Whether this is the one transfer that executed its payout."""
+        return self.payout is not None and self.payout.transfer_id == self.object_id
+
+    @property
+    def failed(self) -> Received | None:
+        """The newest event about the object that could not be applied."""
+        failed = [e for e in self.events if e.status == "dead" or e.error]
+        return max(failed, key=lambda e: e.created, default=None)
+
+    @property
+    def booked_at(self) -> int:
+        """When the books last posted for this object; 0 if they have not."""
+        posted = [e["posted_at"] for e in self.entries if e["side"] == "books"]
+        return max(posted, default=0)
 
     @property
     def moved_at(self) -> int:
@@ -87,9 +104,19 @@ def judge(case: Open, now: int, *, mirrored: bool) -> Verdict:
         return _currency_differs(case)
     if not case.movements:
         return _only_in_books(case, now, mirrored=mirrored)
+    if case.failed:
+        return _event_failed(case, case.failed)
     if _outside_transfer(case) or (case.snapshot is None and case.books == 0):
         return _only_at_stripe(case, now)
     return _both_differ(case)
+
+
+def _event_failed(case: Open, event: Received) -> Verdict:
+    kind = FindingKind.AMOUNT_DIFFERS if case.books else FindingKind.MISSING_IN_BOOKS
+    if case.books and not case.facts:
+        kind = FindingKind.STATUS_DIFFERS
+    text = f"Event {event.event_id} was received and could not be applied."
+    return Verdict(kind, Cause.EVENT_FAILED, text, repair=f"replay {event.event_id}")
 
 
 def _currency_differs(case: Open) -> Verdict:
@@ -102,7 +129,7 @@ def _currency_differs(case: Open) -> Verdict:
 def _only_in_books(case: Open, now: int, *, mirrored: bool) -> Verdict:
     """The books expect a movement that Stripe has not listed."""
     kind, snapshot = FindingKind.MISSING_AT_STRIPE, case.snapshot
-    since = snapshot.created if snapshot else 0
+    since = max(snapshot.created if snapshot else 0, case.booked_at)
     amount = major(abs(case.books), case.currency)
     if snapshot and snapshot.kind is Kind.REFUND and snapshot.status == "pending":
         short = snapshot.detail["pending_reason"] == "insufficient_funds"
@@ -119,7 +146,7 @@ def _only_in_books(case: Open, now: int, *, mirrored: bool) -> Verdict:
             f"The books expect {amount} {case.currency}; Stripe attaches the movement to its object"
             " within the hour, and has not listed one."
         )
-        clear_by = max(since, snapshot.as_of) + BINDING_SECONDS
+        clear_by = since + BINDING_SECONDS
         return Verdict(kind, Cause.MOVEMENT_NOT_BOUND, text, clear_by, f"resync {case.object_id}")
     text = f"The books hold {amount} {case.currency} for an object that Stripe has not shown us."
     return Verdict(kind, Cause.NOT_AT_STRIPE, text, repair=f"resync {case.object_id}")
@@ -128,16 +155,13 @@ def _only_in_books(case: Open, now: int, *, mirrored: bool) -> Verdict:
 def _outside_transfer(case: Open) -> bool:
     """A transfer that no payout of ours stands behind, whether we heard of it or not."""
     snapshot = case.snapshot
-    return snapshot is not None and snapshot.kind is Kind.TRANSFER and case.books == 0
+    unbooked = snapshot is not None and snapshot.kind is Kind.TRANSFER and case.books == 0
+    return unbooked and not case.executes
 
 
 def _only_at_stripe(case: Open, now: int) -> Verdict:
     """Stripe's balance moved, and the books know nothing of it."""
     kind, id = FindingKind.MISSING_IN_BOOKS, case.object_id
-    failed = [e for e in case.events if e.status == "dead" or e.error]
-    if failed:
-        text = f"Event {failed[-1].event_id} was received and could not be applied."
-        return Verdict(kind, Cause.EVENT_FAILED, text, repair=f"replay {failed[-1].event_id}")
     if _outside_transfer(case):
         return _transfer_without_payout(case)
     clear_by = case.moved_at + WEBHOOK_SECONDS
@@ -160,8 +184,9 @@ def _only_at_stripe(case: Open, now: int) -> Verdict:
 
 
 def _transfer_without_payout(case: Open) -> Verdict:
-    if case.payout_taken:
-        text = f"A second transfer names payout {case.payout}, which another one already executed."
+    payout = case.payout
+    if payout and payout.transfer_id:
+        text = f"A second transfer names payout {payout.id}, which another one already executed."
         return Verdict(
             FindingKind.DUPLICATE,
             Cause.SECOND_TRANSFER,
@@ -169,8 +194,8 @@ def _transfer_without_payout(case: Open) -> Verdict:
             repair=f"reverse {case.object_id}",
         )
     text = "No payout here asked for this transfer: it was made in the Dashboard or by another key."
-    if case.payout:
-        text = f"Payout {case.payout}, which this transfer names, had failed; it was made outside."
+    if payout:
+        text = f"Payout {payout.id}, which this transfer names, had failed; it was made outside."
     return Verdict(
         FindingKind.MISSING_IN_BOOKS,
         Cause.MADE_OUTSIDE,
@@ -185,7 +210,7 @@ def _both_differ(case: Open) -> Verdict:
     took_back = case.facts == 0 or case.books == 0
     kind = FindingKind.STATUS_DIFFERS if took_back else FindingKind.AMOUNT_DIFFERS
     as_of = snapshot.as_of if snapshot else 0
-    told = max([e.created for e in case.events], default=as_of)
+    told = max([as_of, *(e.created for e in case.events)])
     stripe, books = (
         f"{major(amount, case.currency)} {case.currency}"
         for amount in (case.stripe_amount, case.books)
@@ -197,10 +222,10 @@ def _both_differ(case: Open) -> Verdict:
         )
         clear_by = case.moved_at + WEBHOOK_SECONDS
         return Verdict(kind, Cause.EVENT_NOT_RECEIVED, text, clear_by, f"resync {case.object_id}")
-    if snapshot and snapshot.kind is Kind.TRANSFER and case.payout:
-        decided = f"{major(abs(case.books), case.currency)} {case.currency}"
-        moved = f"{major(abs(case.facts), case.currency)} {case.currency}"
-        text = f"Payout {case.payout} was decided at {decided}; its transfer moved {moved}."
+    if snapshot and case.payout and case.executes and snapshot.amount != case.payout.amount:
+        decided = f"{major(case.payout.amount, case.currency)} {case.currency}"
+        moved = f"{major(snapshot.amount, case.currency)} {case.currency}"
+        text = f"Payout {case.payout.id} was decided at {decided}; its transfer moved {moved}."
         return Verdict(
             kind,
             Cause.DIFFERS_FROM_DECISION,
@@ -212,7 +237,7 @@ def _both_differ(case: Open) -> Verdict:
             f"The books follow the object's newest state ({snapshot.status or 'no status'});"
             " Stripe lists the movement that belongs to it within the hour."
         )
-        clear_by = as_of + BINDING_SECONDS
+        clear_by = (case.booked_at or as_of) + BINDING_SECONDS
         return Verdict(kind, Cause.MOVEMENT_NOT_BOUND, text, clear_by, f"resync {case.object_id}")
     text = (
         f"Stripe moved {stripe} for {case.object_id}, the books {books}; nothing received says why."

@@ -7,6 +7,7 @@ keeps a definite no apart from not knowing. Must not decide what to do about eit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -40,6 +41,9 @@ PATHS = {
     "acct": "/v1/accounts/{}",
 }
 """Where an object is read, by the prefix of its id."""
+
+OBJECT_ID = re.compile(r"[A-Za-z]+_[A-Za-z0-9_]+")
+"""What may be put into a path. Ids come from events and from operators, too."""
 
 _FIXED = {"stripe_version", "stripe_account", "idempotency_key"}
 
@@ -117,7 +121,7 @@ class Gateway:
         body = await self._list(
             "/v1/balance_transactions", window, cursor, account, expand=["data.source"]
         )
-        rows = tuple(balance_transaction(row, account) for row in fields.items(body, "data"))
+        rows = tuple(balance_transaction(row, account) for row in fields.rows(body, "data"))
         return Page(rows, _next(body))
 
     async def transfers(self, window: Window, cursor: str) -> Page[Snapshot]:
@@ -125,14 +129,14 @@ class Gateway:
         body = await self._list("/v1/transfers", window, cursor, PLATFORM)
         rows = [
             snapshots.read(row, self._rendered(window.end, PLATFORM), self._reading)[0]
-            for row in fields.items(body, "data")
+            for row in fields.rows(body, "data")
         ]
         return Page(tuple(rows), _next(body))
 
     async def events(self, window: Window, cursor: str, account: str = PLATFORM) -> Page[Json]:
         """One page of events as Stripe keeps them, for 30 days."""
         body = await self._list("/v1/events", window, cursor, account)
-        return Page(tuple(fields.items(body, "data")), _next(body))
+        return Page(tuple(fields.rows(body, "data")), _next(body))
 
     async def retrieve(
         self, object_id: str, account: str, read_at: int
@@ -140,7 +144,7 @@ class Gateway:
         """The object as it is now, and what is embedded in it. `read_at` is the moment before the
         request: what happened later may or may not be in it."""
         path = PATHS.get(object_id.partition("_")[0])
-        if path is None:
+        if path is None or not OBJECT_ID.fullmatch(object_id):
             return Missing(f"{object_id} is not an object that can be read by its id")
         scope = PLATFORM if object_id.startswith("acct_") else account
         try:
@@ -177,9 +181,21 @@ class Gateway:
     async def _send(self, method: str, path: str, params: Mapping[str, Any], account: str) -> Json:
         assert not _FIXED & params.keys()
         scope = {} if account == PLATFORM else {"stripe_account": account}
-        answer = await self._client.raw_request_async(method, path, **params, **scope)
+        return await self._request(method, path, **params, **scope)
+
+    async def _request(self, method: str, path: str, **options: Any) -> Json:
+        """The answer's object. Raises StripeError only: what the SDK stumbles over in an answer
+        that is not Stripe's (a proxy's page, broken bytes) leaves the outcome as open as no answer.
+        """
+        try:
+            answer = await self._client.raw_request_async(method, path, **options)
+        except stripe.StripeError:
+            raise
+        except Exception as error:
+            text = f"the answer to {path} is not Stripe's ({type(error).__name__})"
+            raise stripe.APIError(text) from error
         if not isinstance(answer.data, Mapping):
-            raise stripe.APIError(f"Stripe's answer to {path} is not an object")
+            raise stripe.APIError(f"the answer to {path} is not an object")
         return answer.data
 
     # -- commands -----------------------------------------------------------------------------
@@ -190,12 +206,10 @@ class Gateway:
         https://docs.stripe.com/api/idempotent_requests
         """
         try:
-            answer = await self._client.raw_request_async(
-                "post", "/v1/transfers", **parameters, idempotency_key=key
-            )
+            body = await self._request("post", "/v1/transfers", **parameters, idempotency_key=key)
         except stripe.StripeError as error:
             return outcome_of(error)
-        return Outcome.accepted(answer.data)
+        return Outcome.accepted(body)
 
     def read_answer(self, body: Json, read_at: int) -> list[Snapshot]:
         """The snapshots in a command's answer."""
@@ -211,15 +225,21 @@ def _worth_repeating(error: Exception) -> bool:
 
 def _by_currency(body: Json, key: str) -> dict[str, int]:
     found: dict[str, int] = {}
-    for entry in fields.items(body, key):
+    for entry in fields.rows(body, key):
         unit = fields.currency(entry)
         found[unit] = found.get(unit, 0) + fields.amount(entry, "amount", signed=True)
     return found
 
 
 def _next(body: Json) -> str:
-    rows = fields.items(body, "data")
-    return fields.text(rows[-1], "id") if body.get("has_more") is True and rows else ""
+    """The cursor of the next page. Raises Unreadable if there is one and it cannot be asked for."""
+    rows = fields.rows(body, "data")
+    if body.get("has_more") is not True:
+        return ""
+    cursor = fields.text(rows[-1], "id") if rows else ""
+    if not cursor:
+        raise fields.Unreadable("data has more rows and none to go on from")
+    return cursor
 
 
 def balance_transaction(body: Json, account: str) -> BalanceTransaction:
@@ -246,8 +266,16 @@ def balance_transaction(body: Json, account: str) -> BalanceTransaction:
         source_charge=fields.text(expanded, "charge"),
         payout="",
         exchange_rate="" if rate is None else repr(rate),
-        description=(body.get("description") or "")[: fields.LONGEST_TEXT].replace("\x00", ""),
+        description=_description(body.get("description")),
     )
+
+
+def _description(written: Any) -> str:
+    """Free text, cut to what is kept. It explains and never decides."""
+    if written is not None and not isinstance(written, str):
+        raise fields.Unreadable("description is not text")
+    clean = (written or "").replace("\x00", "").encode("utf-8", "replace").decode()
+    return clean[: fields.LONGEST_TEXT]
 
 
 def _source_amount(source: Json, movement: str) -> int:

@@ -23,11 +23,28 @@ def text(body: Json, key: str) -> str:
     value = body.get(key)
     if value is None:
         return ""
-    if isinstance(value, Mapping):
+    if type(value) is not str and isinstance(value, Mapping):
         value = value.get("id") or ""
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT or "\x00" in value:
+    if not isinstance(value, str) or not _storable(value):
         raise Unreadable(f"{key} is not usable text")
     return value
+
+
+def _storable(value: str) -> bool:
+    """Whether both databases can keep it: no NUL, no half of a surrogate pair, not too long."""
+    if len(value) > LONGEST_TEXT or "\x00" in value:
+        return False
+    return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def texts(body: Json, key: str) -> list[str]:
+    """A list of short texts, empty when absent."""
+    value = body.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(t, str) and _storable(t) for t in value):
+        raise Unreadable(f"{key} is not a list of texts")
+    return list(value)
 
 
 def amount(body: Json, key: str, default: int | None = None, *, signed: bool = False) -> int:
@@ -52,9 +69,11 @@ def currency(body: Json, key: str = "currency") -> str:
         raise Unreadable(str(error)) from None
 
 
-def seconds(body: Json, key: str) -> int:
-    """A moment in epoch seconds."""
+def seconds(body: Json, key: str, default: int | None = None) -> int:
+    """A moment in epoch seconds; the default, if there is one, when absent or null."""
     value = body.get(key)
+    if value is None and default is not None:
+        return default
     if type(value) is not int or not 0 <= value < 2**40:
         raise Unreadable(f"{key} is not a moment in epoch seconds")
     return value
@@ -65,9 +84,16 @@ def inner(body: Json, key: str) -> Json:
     value = body.get(key)
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise Unreadable(f"{key} is not an object")
     return value
+
+
+def rows(body: Json, key: str) -> list[Json]:
+    """The objects in a list that must be there. Raises Unreadable when it is not."""
+    if not isinstance(body.get(key), list):
+        raise Unreadable(f"{key} is missing")
+    return items(body, key)
 
 
 def items(body: Json, key: str) -> list[Json]:

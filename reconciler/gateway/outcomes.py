@@ -22,7 +22,7 @@ class StripeUnavailable(Exception):
 
     def __init__(self, path: str, error: stripe.StripeError) -> None:
         super().__init__(f"GET {path} at Stripe failed: {refusal(error).message}")
-        self.missing = isinstance(error, stripe.InvalidRequestError)
+        self.missing = error.http_status == 404 or refusal(error).code == "resource_missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ class Outcome:
     @staticmethod
     def accepted(body: Any) -> Outcome:
         """Accepted, if the answer can be read: a 200 that cannot be says nothing for certain."""
-        if isinstance(body, Mapping) and body.get("id"):
+        id = body.get("id") if isinstance(body, Mapping) else None
+        if isinstance(id, str) and id:
             return Outcome(Ending.ACCEPTED, body, Refusal("", ""))
         return Outcome(
             Ending.UNKNOWN, {}, Refusal("unreadable_answer", "Stripe's answer is unreadable")

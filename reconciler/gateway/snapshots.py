@@ -22,6 +22,7 @@ from reconciler.gateway.fields import (
     items,
     seconds,
     text,
+    texts,
 )
 
 KINDS = {
@@ -68,9 +69,6 @@ def read(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
     kind = KINDS.get(str(body.get("object")))
     if kind is None:
         return []
-    id = text(body, "id")
-    if not id:
-        raise Unreadable("id is missing")
     if body.get("deleted") is True:
         return _deleted(kind, body, rendered)
     return _READERS[kind](body, rendered, reading)
@@ -88,9 +86,12 @@ def _snapshot(
     *,
     created: int | None = None,
 ) -> Snapshot:
+    id = text(body, "id")
+    if not id:
+        raise Unreadable("id is missing")
     return Snapshot(
         kind=kind,
-        id=text(body, "id"),
+        id=id,
         stripe_account=rendered.stripe_account,
         family=family,
         status=status,
@@ -257,7 +258,7 @@ def _dispute(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
         "charge": text(body, "charge"),
         "payment_intent": text(body, "payment_intent"),
         "reason": text(body, "reason"),
-        "due_by": inner(body, "evidence_details").get("due_by") or 0,
+        "due_by": seconds(inner(body, "evidence_details"), "due_by", 0),
         "withdrawn": _withdrawn(items(body, "balance_transactions"), money, unit),
     }
     family = detail["payment_intent"] or detail["charge"] or text(body, "id")
@@ -287,13 +288,12 @@ def _account(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
         "payouts_enabled": body.get("payouts_enabled") is True,
         "details_submitted": body.get("details_submitted") is True,
         "disabled_reason": text(requirements, "disabled_reason"),
-        "currently_due": [str(name) for name in requirements.get("currently_due") or []],
-        "current_deadline": requirements.get("current_deadline") or 0,
+        "currently_due": texts(requirements, "currently_due"),
+        "current_deadline": seconds(requirements, "current_deadline", 0),
         "country": text(body, "country"),
         "default_currency": text(body, "default_currency"),
         "type": text(body, "type"),
     }
-    created = body.get("created")
     return [
         _snapshot(
             Kind.ACCOUNT,
@@ -304,7 +304,7 @@ def _account(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
             0,
             "",
             detail,
-            created=created if type(created) is int else 0,
+            created=seconds(body, "created", 0),
         )
     ]
 

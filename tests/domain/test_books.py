@@ -9,19 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.domain import facts
-from reconciler.domain.books import (
-    Bearer,
-    Family,
-    Instruction,
-    Position,
-    PositionKind,
-    decided_payout,
-    positions,
-    settle,
-)
+from reconciler.domain.books import Bearer, Family, Instruction, decided_payout, positions
 from reconciler.domain.facts import BalanceTransaction
 from reconciler.domain.ledger import Line, Side, Unbalanced, balanced, total
 from reconciler.domain.lifecycle import STAGES, Kind
+from reconciler.domain.positions import Position, PositionKind, settle
 from reconciler.domain.snapshot import Snapshot
 from tests.domain.making import (
     NOW,
@@ -38,7 +30,7 @@ from tests.domain.making import (
 )
 
 M = {"merchant": "m1"}
-PAYOUT = Instruction("payout_1", "m1", 6000, "usd", "")
+PAYOUT = Instruction("payout_1", "m1", 6000, "usd", "tr_1")
 
 
 def booked(
@@ -304,15 +296,13 @@ def test_the_transfer_that_executes_a_payout_takes_over_what_was_reserved():
     assert found == {"tr_1": {"reserved:payout_1": 6000, "clearing:tr_1": -6000}}
 
 
-def test_a_payout_that_knows_its_transfer_is_booked_by_that_one():
-    bound = replace(PAYOUT, transfer_id="tr_1")
-    found = booked(transfer(6000, payout="payout_1"), payouts=[bound])
-    assert found == {"tr_1": {"reserved:payout_1": 6000, "clearing:tr_1": -6000}}
+def test_until_a_transfer_is_bound_to_the_payout_that_it_names_it_is_not_booked():
+    unbound = replace(PAYOUT, transfer_id="")
+    assert booked(transfer(6000, payout="payout_1"), payouts=[unbound]) == {}
 
 
 def test_a_second_transfer_that_names_the_same_payout_is_not_booked():
-    bound = replace(PAYOUT, transfer_id="tr_1")
-    assert booked(transfer(6000, id="tr_2", payout="payout_1"), payouts=[bound]) == {}
+    assert booked(transfer(6000, id="tr_2", payout="payout_1"), payouts=[PAYOUT]) == {}
 
 
 def test_a_transfer_that_nobody_asked_for_is_not_booked():

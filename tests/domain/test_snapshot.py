@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.domain.lifecycle import STAGES, Kind
-from reconciler.domain.snapshot import REREADABLE, Need, Origin, Record, Snapshot, merge
+from reconciler.domain.snapshot import (
+    CLOCK_SECONDS,
+    REREADABLE,
+    Need,
+    Origin,
+    Record,
+    Snapshot,
+    merge,
+)
 from tests.domain.making import OURS, examples, intent, refund, snapshot
 
 OLD = "2020-08-27"
@@ -68,10 +76,22 @@ def test_the_record_is_the_newest_second_and_knows_of_ties_and_of_the_furthest_s
 def test_what_was_read_after_all_events_settles_everything_wherever_it_falls(
     events: list[Snapshot], read: Snapshot, data: st.DataObject
 ):
-    read = replace(read, as_of=5)
+    at = 5 + CLOCK_SECONDS
+    read = replace(read, as_of=at)
     record = record_of(*data.draw(st.permutations([*events, read])))
-    assert record == Record(read, read.stage, tied=False, fetched_at=5)
+    assert record == Record(read, read.stage, tied=False, fetched_at=at)
     assert not REREADABLE & set(record.needs(OURS))
+
+
+def test_an_event_from_just_before_the_reading_is_not_taken_for_history():
+    """Our clock may run ahead of Stripe's: what came after the reading may be dated before it."""
+    read = refund(4000, status="pending", as_of=100, origin=Origin.FETCHED)
+    for ahead in range(1, CLOCK_SECONDS + 3):
+        late = refund(4000, status="failed", as_of=100 - ahead)
+        doubtful = Need.TIE in record_of(read, late).needs(OURS)
+        assert doubtful is (ahead <= CLOCK_SECONDS)
+    same = replace(read, as_of=99, origin=Origin.EVENT)
+    assert record_of(read, same).needs(OURS) == ()
 
 
 @examples(120)

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -1064,6 +1065,28 @@ def test_a_backend_lost_before_commit_is_an_outage_and_nothing_is_kept(
                 with pytest.raises(DatabaseUnavailable):
                     await lose(str(number))
             assert await ids(database) == []
+
+    with_tables(postgresql_url, body)
+
+
+def test_a_backend_lost_after_its_answer_is_nobodys_problem(postgresql_url: str) -> None:
+    def lose_at_once(pid: int) -> None:
+        async def main() -> None:
+            async with Database(postgresql_url) as other:
+                await terminate(other, pid)
+
+        # In a thread that the loop waits for, so that it cannot notice before the session ends.
+        thread = threading.Thread(target=lambda: asyncio.run(main()))
+        thread.start()
+        thread.join()
+
+    async def body(database: Database) -> None:
+        for _ in range(10):  # more than the pool holds
+            async with database.read() as session:
+                row = await session.one("SELECT pg_backend_pid() AS pid")
+                assert row is not None
+                lose_at_once(row["pid"])
+        await put(database, "kept")
 
     with_tables(postgresql_url, body)
 

@@ -1,0 +1,758 @@
+"""The read API: every listing, page by page; who may ask; and what must never be in an answer."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from handlers.routes import TABLE, Entry
+from reconciler.app import configure_logging
+from reconciler.keys import Role, bootstrap_key, create_key
+from reconciler.simulator import Simulator
+from reconciler.store import keys as stored_keys
+from tests.engines import migrated_url
+from tests.front.test_webhooks import (
+    CONNECT_DOOR,
+    PLATFORM_DOOR,
+    event,
+    events,
+    is_problem,
+    post,
+    stored,
+    until_settled,
+)
+from tests.harness import ADMIN_KEY, CONNECT_SECRET, SECRET, Service, run, service
+
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return migrated_url("sqlite", tmp_path, None)
+
+
+async def month(it: Service) -> dict[str, Any]:
+    """A little of everything, applied: the objects a test wants to look up."""
+    acts = it.simulator.acts
+    account = await it.merchant("bakery")
+    shop = {"merchant_id": "bakery", "platform_fee": "300"}
+    kept: dict[str, Any] = {"account": account}
+    for number in range(5):
+        kept["paid"] = acts.pay(10_000 + number, "usd", card="pm_card_bypassPending", metadata=shop)
+        it.simulator.clock.advance(60)
+    kept["refund"] = acts.refund(payment_intent=kept["paid"]["id"], amount=1_000)
+    kept["dispute"] = acts.dispute(kept["paid"]["latest_charge"], amount=2_000)
+    kept["payout"] = acts.pay_out_bank("usd", 700)
+    kept["euro"] = acts.pay(5_000, "eur", metadata={"merchant_id": "bakery"})
+    await it.listen()
+    return kept
+
+
+async def pages(it: Service, path: str, limit: int, **params: Any) -> list[dict[str, Any]]:
+    """Every row of a listing, a few at a time."""
+    rows: list[dict[str, Any]] = []
+    while True:
+        after = {"starting_after": rows[-1]["id"]} if rows else {}
+        answer = await it.get(path, limit=limit, **after, **params)
+        assert answer.status_code == 200, answer.text
+        assert set(answer.json()) == {"data", "has_more"}
+        assert len(answer.json()["data"]) <= limit
+        rows += answer.json()["data"]
+        if not answer.json()["has_more"]:
+            return rows
+
+
+LISTINGS = (
+    "/v1/payments",
+    "/v1/refunds",
+    "/v1/disputes",
+    "/v1/bank-payouts",
+    "/v1/balance-transactions",
+    "/v1/events",
+    "/v1/drift/runs",
+    "/v1/drift/findings",
+)
+
+
+# Listings.
+
+
+def test_every_listing_shows_every_row_once_whatever_the_page_size(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            kept = await month(it)
+            for number in range(4):
+                it.simulator.acts.refund(payment_intent=kept["paid"]["id"], amount=10 + number)
+                it.simulator.acts.unknown_movement(500 + number, "usd")
+            await it.listen()
+            for _ in range(3):
+                await it.check()
+            for path in LISTINGS:
+                whole = await pages(it, path, 100)
+                assert whole, path
+                ids = [row["id"] for row in whole]
+                assert len(set(ids)) == len(ids), path
+                for size in (1, 2, 3):
+                    assert await pages(it, path, size) == whole, path
+
+    run(story)
+
+
+def test_payments_come_newest_first_also_within_one_second(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            made = []
+            for number in range(9):
+                made.append(it.simulator.acts.pay(1_000 + number, "usd"))
+                it.simulator.clock.advance(number % 2)
+            await it.listen()
+            rows = await pages(it, "/v1/payments", 4)
+            assert {row["id"] for row in rows} == {one["id"] for one in made}
+            moments = [(row["created"], row["id"]) for row in rows]
+            assert moments == sorted(moments, reverse=True)
+
+    run(story)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a payment known only by its charge is listed under its PaymentIntent's id, which"
+    " starting_after does not know: paging stops with 400 bad_cursor",
+)
+def test_payments_known_only_by_their_charges_can_be_paged_through(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            it.simulator.webhooks.drop("payment_intent.*")
+            made = []
+            for number in range(5):
+                made.append(it.simulator.acts.pay(1_000 + number, "usd")["id"])
+                it.simulator.clock.advance(10)
+            await it.listen()
+            rows = await pages(it, "/v1/payments", 2)
+            assert [row["id"] for row in rows] == made[::-1]
+
+    run(story)
+
+
+@pytest.mark.parametrize("path", LISTINGS)
+def test_a_cursor_that_is_not_listed_is_refused(sqlite_url: str, path: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            for cursor in ("pi_nowhere", "x" * 256, "a\0b", "' OR 1=1 --"):
+                answer = await it.get(path, starting_after=cursor)
+                assert is_problem(answer, 400, "bad_cursor"), cursor
+
+    run(story)
+
+
+@pytest.mark.parametrize("path", LISTINGS)
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "1.5", "1e2", "", "x", "²", "9" * 5000])
+def test_a_limit_that_is_none_is_refused(sqlite_url: str, path: str, limit: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            assert is_problem(await it.get(path, limit=limit), 400, "bad_limit")
+
+    if path != LISTINGS[0] and limit not in ("0", "x"):
+        return  # one function reads it for all
+    run(story)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="api._limit looks at the first six digits only and then takes all of them",
+)
+@pytest.mark.parametrize("limit", ["000100999999", "000001" + "9" * 30, "000001" + "9" * 5000])
+def test_a_limit_does_not_grow_behind_leading_zeros(sqlite_url: str, limit: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            assert is_problem(await it.get("/v1/payments", limit=limit), 400, "bad_limit")
+
+    run(story)
+
+
+def test_events_are_listed_by_status_and_shown_whole(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            it.simulator.acts.pay(1_000, "usd")
+            await it.simulator.webhooks.deliver(it.send)
+            await post(it, event("evt_other"))
+            await post(it, event("evt_bad", data={"object": {"object": "charge"}}))
+            await until_settled(it)
+            await post(it, event("evt_new"))
+            by_status = {
+                status: {row["id"] for row in await pages(it, "/v1/events", 1, status=status)}
+                for status in ("received", "waiting", "applied", "irrelevant", "dead")
+            }
+            assert by_status["received"] == {"evt_new"}
+            assert by_status["irrelevant"] == {"evt_other"}
+            assert by_status["dead"] == {"evt_bad"}
+            assert by_status["applied"] | by_status["waiting"] == {e["id"] for e in events(it)}
+            assert is_problem(await it.get("/v1/events", status="lost"), 400, "bad_status")
+            shown = (await it.get("/v1/events/evt_bad")).json()
+            assert '"evt_bad"' in shown.pop("body")
+            assert shown == (await it.get("/v1/events", status="dead")).json()["data"][0]
+            assert {
+                "id",
+                "type",
+                "status",
+                "reason",
+                "error",
+                "created",
+                "received_at",
+                "livemode",
+                "api_version",
+                "stripe_account",
+                "channel",
+                "attempts",
+            } <= shown.keys()
+            assert is_problem(await it.get("/v1/events/evt_nowhere"), 404, "not_found")
+
+    run(story)
+
+
+# One thing.
+
+
+def test_a_payment_is_found_by_its_own_id_its_charges_and_its_refunds(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            kept = await month(it)
+            paid = kept["paid"]
+            shown = (await it.get(f"/v1/payments/{paid['id']}")).json()
+            for other in (paid["latest_charge"], kept["refund"]["id"], kept["dispute"]["id"]):
+                assert (await it.get(f"/v1/payments/{other}")).json() == shown
+            assert shown["id"] == paid["id"]
+            assert shown["status"] == "disputed"
+            assert shown["merchant"] == "bakery"
+            assert (shown["amount"], shown["currency"]) == (10_004, "usd")
+            assert (shown["amount_received"], shown["amount_refunded"]) == (10_004, 1_000)
+            assert shown["platform_fee"] == 300
+            assert [c["id"] for c in shown["charges"]] == [paid["latest_charge"]]
+            assert [r["id"] for r in shown["refunds"]] == [kept["refund"]["id"]]
+            assert [d["id"] for d in shown["disputes"]] == [kept["dispute"]["id"]]
+            for nothing in ("pi_nowhere", kept["payout"]["id"], "%00", "a%2Fb", "x" * 300):
+                answer = await it.get(f"/v1/payments/{nothing}")
+                assert answer.status_code == 404, nothing
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "amount"),
+    [("refunds", "refund", 1_000), ("disputes", "dispute", 2_000), ("bank-payouts", "payout", 700)],
+)
+def test_a_stripe_object_is_listed_and_shown_by_its_id(
+    sqlite_url: str, path: str, name: str, amount: int
+) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            kept = await month(it)
+            (listed,) = await pages(it, f"/v1/{path}", 20)
+            id = kept[name]["id"]
+            assert listed == (await it.get(f"/v1/{path}/{id}")).json()
+            assert (listed["id"], listed["amount"], listed["currency"]) == (id, amount, "usd")
+            assert listed["stripe_account"] == "platform"
+            # An object of another kind is not found here.
+            other = kept["paid"]["id"]
+            assert is_problem(await it.get(f"/v1/{path}/{other}"), 404, "not_found")
+
+    run(story)
+
+
+def test_balance_transactions_add_up_to_stripes_balance(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            await month(it)
+            await it.check()
+            sums: dict[str, int] = {}
+            for row in await pages(it, "/v1/balance-transactions", 3):
+                assert row["net"] == row["amount"] - row["fee"]
+                sums[row["currency"]] = sums.get(row["currency"], 0) + row["net"]
+            shown = (await it.get("/v1/platform/balance")).json()["balances"]
+            assert sums == {b["currency"]: b["available"] + b["pending"] for b in shown}
+
+    run(story)
+
+
+def test_a_merchants_balance_is_what_its_parts_leave(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            kept = await month(it)
+            await it.query("SELECT 1 AS one")
+            answer = (await it.get("/v1/merchants/bakery/balance")).json()
+            assert answer["merchant"] == "bakery"
+            by_currency = {b["currency"]: b for b in answer["balances"]}
+            assert list(by_currency) == ["eur", "usd"]
+            assert by_currency["usd"] == {
+                "currency": "usd",
+                "settled_in": 5 * (10_000 - 300) + 10,
+                "refunded": 1_000,
+                "paid_out": 0,
+                "reserved": 0,
+                "disputed": 2_000,
+                "balance": 5 * (10_000 - 300) + 10 - 1_000 - 2_000,
+            }
+            assert by_currency["eur"]["balance"] == 5_000
+            held = await it.balances()
+            for currency, shown in by_currency.items():
+                assert shown["balance"] == -held["merchant:bakery", currency]
+                parts = shown["refunded"] + shown["paid_out"] + shown["disputed"]
+                assert shown["balance"] == shown["settled_in"] - parts
+            it.simulator.acts.close_dispute(kept["dispute"]["id"], "won")
+            await it.listen()
+            answer = (await it.get("/v1/merchants/bakery/balance")).json()
+            usd = {b["currency"]: b for b in answer["balances"]}["usd"]
+            assert (usd["disputed"], usd["balance"]) == (0, 5 * 9_700 + 10 - 1_000)
+            nobody = await it.get("/v1/merchants/nobody/balance")
+            assert is_problem(nobody, 404, "not_found")
+
+    run(story)
+
+
+def test_the_platforms_balance_sets_stripes_figures_beside_the_books(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            await month(it)
+            assert (await it.check())["status"] == "clean"
+            it.simulator.acts.unknown_movement(500, "usd")
+            await it.check()
+            shown = (await it.get("/v1/platform/balance")).json()["balances"]
+            usd = {b["currency"]: b for b in shown}["usd"]
+            assert set(usd) == {
+                "currency",
+                "available",
+                "pending",
+                "books",
+                "reserved",
+                "drift",
+                "drift_as_of",
+            }
+            assert usd["drift"] == 500
+            assert usd["available"] + usd["pending"] - usd["books"] == 500
+            assert RFC_3339.fullmatch(usd["drift_as_of"])
+            it.simulator.faults.add("GET", "/v1/balance", "before", "500", times=None)
+            answer = await it.get("/v1/platform/balance")
+            assert is_problem(answer, 502, "stripe_unavailable")
+
+    run(story)
+
+
+# Drift.
+
+
+def test_an_operator_starts_a_run_and_everybody_reads_it(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            await month(it)
+            it.simulator.acts.unknown_movement(500, "usd")
+            assert is_problem(await it.get("/v1/drift/runs/latest"), 404, "not_found")
+            _, operator = await create_key(it.context, "ops", Role.OPERATOR)
+            _, viewer = await create_key(it.context, "eyes", Role.VIEWER)
+            refused = await it.http.post("/v1/drift/runs", headers=bearer(viewer))
+            assert is_problem(refused, 403, "forbidden")
+            assert await pages(it, "/v1/drift/runs", 5) == []
+            started = (await it.http.post("/v1/drift/runs", headers=bearer(operator))).json()
+            assert started["status"] == "drift"
+            assert started["drift"] == {"usd": 500}
+            assert started["findings"]["open"] == 1
+            assert started["coverage"]["complete"] is True
+            for id in (started["id"], "latest"):
+                assert (await it.get(f"/v1/drift/runs/{id}", viewer)).json() == started
+            assert await pages(it, "/v1/drift/runs", 5) == [started]
+            shown = (await it.get("/v1/drift/runs/latest/bridge", viewer)).json()
+            assert shown["run"] == started["id"]
+            for bridge in shown["bridge"]:
+                between = sum(line["amount"] for line in bridge["differences"])
+                assert bridge["stripe"] == bridge["available"] + bridge["pending"]
+                assert bridge["stripe"] - bridge["books"] == between + bridge["unexplained"]
+                assert bridge["unexplained"] == 0
+                held = sum(line["amount"] for line in bridge["holdings"])
+                assert bridge["books"] == held
+            for path in ("", "/bridge", "/export"):
+                answer = await it.get(f"/v1/drift/runs/run_nowhere{path}")
+                assert is_problem(answer, 404, "not_found")
+
+    run(story)
+
+
+def test_a_run_that_could_not_read_everything_is_incomplete(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            it.simulator.faults.add("GET", "/v1/transfers", "before", "reset", times=None)
+            started = (await it.http.post("/v1/drift/runs", headers=bearer(ADMIN_KEY))).json()
+            assert started["status"] == "incomplete"
+            assert started["coverage"]["errors"]
+
+    run(story)
+
+
+def test_without_a_stripe_key_a_run_cannot_be_started_but_all_can_be_read(
+    sqlite_url: str,
+) -> None:
+    async def story() -> None:
+        async with service(sqlite_url, STRIPE_SECRET_KEY="") as it:
+            answer = await it.http.post("/v1/drift/runs", headers=bearer(ADMIN_KEY))
+            assert is_problem(answer, 503, "no_stripe_key")
+            assert (await it.get("/v1/platform/balance")).json() == {"balances": []}
+            for path in LISTINGS:
+                assert (await it.get(path)).json() == {"data": [], "has_more": False}
+
+    run(story)
+
+
+def test_findings_are_listed_by_status_and_shown_as_the_interface_says(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            it.simulator.acts.pay(1_000, "usd")
+            await it.check()
+            (timing,) = await pages(it, "/v1/drift/findings", 5, status="timing")
+            assert timing["expected_clear_by"]
+            await it.listen()
+            it.simulator.acts.unknown_movement(500, "usd")
+            await it.check()
+            (cleared,) = await pages(it, "/v1/drift/findings", 5, status="cleared")
+            assert cleared["id"] == timing["id"]
+            assert RFC_3339.fullmatch(cleared["cleared_at"])
+            (found,) = await pages(it, "/v1/drift/findings", 5, status="open")
+            assert await pages(it, "/v1/drift/findings", 5) == [found]
+            assert (await it.get(f"/v1/drift/findings/{found['id']}")).json() == found
+            assert {
+                "id",
+                "kind",
+                "cause",
+                "status",
+                "stripe_account",
+                "reference",
+                "currency",
+                "stripe_amount",
+                "books_amount",
+                "difference",
+                "at_risk",
+                "first_seen",
+                "expected_clear_by",
+                "evidence",
+                "proposed_repair",
+            } <= found.keys()
+            assert found["kind"] == "unknown_movement"
+            assert found["difference"] == found["stripe_amount"] - found["books_amount"] == 500
+            answer = await it.get("/v1/drift/findings", status="all")
+            assert is_problem(answer, 400, "bad_status")
+            answer = await it.get("/v1/drift/findings/fnd_nowhere")
+            assert is_problem(answer, 404, "not_found")
+
+    run(story)
+
+
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1")
+
+
+def test_no_cell_of_an_export_is_a_formula(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            acts = it.simulator.acts
+            for number, start in enumerate(FORMULAS):
+                acts.pay(1_000, "usd", metadata={"merchant_id": start}, description=start)
+                acts.unknown_movement(5 + number, "usd", type=start, reporting_category=start)
+                bad = event(f"{start}_{number}", type=start, data={"object": {"object": "charge"}})
+                assert (await post(it, bad)).status_code == 200
+            acts.unknown_movement(-500, "usd")
+            await it.listen()
+            await until_settled(it)
+            report = await it.check()
+            answer = await it.get("/v1/drift/runs/latest/export", format="csv")
+            assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+            name = f'attachment; filename="{report["id"]}.csv"'
+            assert answer.headers["content-disposition"] == name
+            rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+            references = {row["reference"] for row in rows}
+            assert {f"'{start}_{n}" for n, start in enumerate(FORMULAS)} <= references
+            money = {"stripe_amount", "books_amount", "difference", "at_risk", "difference_major"}
+            for row in rows:
+                for column, cell in row.items():
+                    if column in money:
+                        assert re.fullmatch(r"(-?\d+(\.\d+)?)?", cell), cell
+                    else:
+                        assert not cell.startswith(FORMULAS + ("=", "+", "-", "@")), cell
+            control = [row for row in rows if row["status"] == "control"]
+            findings = [row for row in rows if row["status"] != "control"]
+            assert len(findings) == len(report["found"])
+            total = sum(int(row["difference"]) for row in findings if row["currency"] == "usd")
+            assert [(r["currency"], int(r["difference"])) for r in control] == [("usd", total)]
+            again = await it.get("/v1/drift/runs/latest/export", format="csv")
+            assert again.content == answer.content
+
+    run(story)
+
+
+def test_an_export_as_json_holds_the_run_and_its_control_totals(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            it.simulator.acts.unknown_movement(500, "usd")
+            report = await it.check()
+            for params in ({}, {"format": "json"}):
+                answer = await it.get("/v1/drift/runs/latest/export", **params)
+                assert answer.headers["content-type"] == "application/json"
+                document = answer.json()
+                assert document["run"]["id"] == report["id"]
+                assert [f["id"] for f in document["findings"]] == [f["id"] for f in report["found"]]
+                assert document["control"] == {"findings": 1, "differences": {"usd": 500}}
+            answer = await it.get("/v1/drift/runs/latest/export", format="exe")
+            assert is_problem(answer, 400, "bad_format")
+
+    run(story)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="routes.export reads the id without api._path_id, and PostgreSQL takes no zero byte",
+)
+def test_an_export_of_an_id_with_a_zero_byte_is_not_found(database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.xfail("SQLite takes a zero byte")
+
+    async def story() -> None:
+        async with service(database_url) as it:
+            answer = await it.get("/v1/drift/runs/%00/export")
+            assert is_problem(answer, 404, "not_found")
+
+    run(story)
+
+
+# Times.
+
+
+def moments(value: Any, path: str = "") -> Iterator[tuple[str, int]]:
+    """Every integer that looks like an epoch second of this century, with where it stands."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from moments(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from moments(item, f"{path}[]")
+    elif type(value) is int and 10**9 < value < 4 * 10**9:
+        yield path, value
+
+
+def test_every_time_in_the_api_is_written_as_rfc_3339_in_utc(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            kept = await month(it)
+            it.simulator.acts.unknown_movement(500, "usd")
+            it.simulator.acts.transfer(kept["account"], 700, "usd")
+            it.simulator.acts.pay(1_000, "usd")
+            await post(it, event("evt_bad", data={"object": {"object": "charge"}}))
+            await until_settled(it)
+            report = await it.check()
+            paths = [*LISTINGS, "/v1/platform/balance", "/v1/drift/runs/latest"]
+            paths += ["/v1/drift/runs/latest/bridge", f"/v1/payments/{kept['paid']['id']}"]
+            paths += [f"/v1/drift/findings/{f['id']}" for f in report["found"]]
+            paths += [f"/v1/events/{e['id']}" for e in events(it)[:1]]
+            for path in paths:
+                body = (await it.get(path)).json()
+                assert list(moments({**body, "body": ""})) == [], path
+            row = (await it.get(f"/v1/payments/{kept['paid']['id']}")).json()
+            assert RFC_3339.fullmatch(row["created"])
+            read = datetime.strptime(row["created"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+            assert int(read.timestamp()) == kept["paid"]["created"]
+
+    run(story)
+
+
+# Who may ask.
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def called(entry: Entry) -> str:
+    return f"{entry.method} {entry.path}"
+
+
+@pytest.mark.parametrize("entry", TABLE, ids=called)
+def test_a_route_answers_nobody_without_a_living_key_of_its_role(
+    sqlite_url: str, entry: Entry
+) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            path = entry.path.replace("{id}", "latest")
+
+            async def status(headers: Any) -> httpx.Response:
+                return await it.http.request(entry.method, path, headers=headers)
+
+            id, revoked = await create_key(it.context, "gone", Role.ADMIN)
+            async with it.context.write() as session:
+                assert await stored_keys.revoke(session, id, it.context.now())
+            password = base64.b64encode(b"user:wrong").decode()
+            for headers in (
+                {},
+                {"Authorization": ""},
+                {"Authorization": "Bearer"},
+                {"Authorization": "Bearer "},
+                {"Authorization": ADMIN_KEY},
+                {"Authorization": f"Token {ADMIN_KEY}"},
+                {"Authorization": f"Basic {ADMIN_KEY}"},
+                {"Authorization": f"Basic {password}"},
+                {"Authorization": "Basic ====="},
+                {"Authorization": b"Bearer \xff\xfe"},
+                bearer("rec_wrong"),
+                bearer(ADMIN_KEY[:-1]),
+                bearer(ADMIN_KEY.upper()),
+                bearer(ADMIN_KEY + " " + ADMIN_KEY),
+                bearer("x" * 100_000),
+                bearer(revoked),
+                bearer(Simulator.secret_key),
+            ):
+                answer = await status(headers)
+                assert is_problem(answer, 401, "unauthenticated"), headers
+                assert answer.headers["www-authenticate"] == "Bearer"
+            for role in Role:
+                _, key = await create_key(it.context, role.name, role)
+                answer = await status(bearer(key))
+                if role < entry.role:
+                    assert is_problem(answer, 403, "forbidden"), role
+                else:
+                    assert answer.status_code in (200, 404), (role, answer.text)
+            if entry.method == "POST":
+                assert len(await it.query("SELECT id FROM runs")) == len(Role) - entry.role
+
+    run(story)
+
+
+def test_a_browser_may_send_its_key_as_a_password(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            answer = await it.http.get("/v1/events", auth=("anybody", ADMIN_KEY))
+            assert answer.status_code == 200
+
+    run(story)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="bootstrap_key only ever adds: the admin key of yesterday's settings lives on",
+)
+def test_an_admin_key_that_was_replaced_in_the_settings_opens_nothing(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            # What the next start does, after the setting was changed.
+            await bootstrap_key(it.context, "rec_another_admin_key")
+            assert (await it.get("/v1/events", "rec_another_admin_key")).status_code == 200
+            assert (await it.get("/v1/events", ADMIN_KEY)).status_code == 401
+
+    run(story)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="Starlette's own 404 and 405 are plain text; the app sets no handlers"
+)
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/nothing", 404),
+        ("DELETE", "/v1/events", 405),
+        ("GET", PLATFORM_DOOR, 405),
+        ("POST", "/healthz", 405),
+    ],
+)
+def test_a_route_that_is_not_there_is_answered_with_a_problem_document(
+    sqlite_url: str, method: str, path: str, status: int
+) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            answer = await it.http.request(method, path, headers=bearer(ADMIN_KEY))
+            assert answer.status_code == status
+            assert answer.headers["content-type"] == "application/problem+json"
+
+    run(story)
+
+
+# What must not be told.
+
+
+def test_no_secret_leaves_in_an_answer_or_a_log(
+    sqlite_url: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    answers: list[str] = []
+    made: list[str] = []
+
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            made.append((await create_key(it.context, "eyes", Role.VIEWER))[1])
+
+            async def note(answer: httpx.Response) -> httpx.Response:
+                await answer.aread()
+                answers.append(f"{answer.status_code} {answer.headers} {answer.text}")
+                return answer
+
+            await month(it)
+            for door in (PLATFORM_DOOR, CONNECT_DOOR):
+                await note(await post(it, event(), "t=1,v1=0", door))
+                await note(await post(it, b"not json", door=door))
+                await note(await post(it, event("evt_bad", data={"object": []}), door=door))
+            await until_settled(it)
+            faults = it.simulator.faults
+            for effect in ("reset", "500", "429", "broken_body"):
+                faults.add("GET", "/v1/balance*", "before", effect, times=None)
+                await note(await it.http.post("/v1/drift/runs", headers=bearer(ADMIN_KEY)))
+                await note(await it.get("/v1/platform/balance"))
+                faults.clear()
+            for entry in TABLE:
+                path = entry.path.replace("{id}", "latest")
+                for key in (ADMIN_KEY, made[0], "rec_wrong_key_of_somebody"):
+                    headers = bearer(key)
+                    await note(await it.http.request(entry.method, path, headers=headers))
+            await note(await it.http.get("/console/runs/latest", auth=("me", ADMIN_KEY)))
+            await note(await it.http.get("/console/runs/latest", auth=("me", "wrong")))
+            await it.context.database.close()
+            await note(await post(it, event("evt_lost")))
+            await note(await it.get("/v1/events"))
+            await note(await it.http.get("/readyz"))
+
+    caplog.set_level("DEBUG")
+    configure_logging("debug")
+    try:
+        run(story)
+    finally:
+        structlog.reset_defaults()
+    printed = capsys.readouterr()
+    said = {
+        "answers": "\n".join(answers),
+        "logs": printed.out + printed.err + caplog.text,
+    }
+    assert "webhook.refused" in said["logs"]
+    assert "webhook.not_kept" in said["logs"]
+    assert "event.set_aside" in said["logs"]
+    assert "stripe_unavailable" in said["answers"]
+    assert "storage_unavailable" in said["answers"]
+    secrets = [Simulator.secret_key, SECRET, CONNECT_SECRET, ADMIN_KEY, *made]
+    for where, text in said.items():
+        for secret in [*secrets, "rec_wrong_key_of_somebody"]:
+            assert secret not in text, where
+
+
+def test_keys_are_stored_as_digests_only(sqlite_url: str) -> None:
+    async def story() -> str:
+        async with service(sqlite_url) as it:
+            key = (await create_key(it.context, "eyes", Role.VIEWER))[1]
+            await stored(it)
+            return key
+
+    key = run(story)
+    folder = Path(sqlite_url.removeprefix("sqlite:///")).parent
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        for secret in (key, ADMIN_KEY, SECRET, CONNECT_SECRET, Simulator.secret_key):
+            assert secret.encode() not in content, path.name
+    assert sys.getsizeof(key) > 0
