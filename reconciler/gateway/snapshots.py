@@ -79,25 +79,25 @@ def _snapshot(
     body: Json,
     rendered: Rendered,
     family: str,
-    status: str,
-    amount: int,
-    currency: str,
     detail: Mapping[str, Any],
     *,
-    created: int | None = None,
+    status: str | None = None,
 ) -> Snapshot:
+    """The snapshot of one object. Accounts hold no money; only a bank payout's can be negative,
+    when an automatic one debits the bank."""
     id = text(body, "id")
     if not id:
         raise Unreadable("id is missing")
+    money = kind is not Kind.ACCOUNT
     return Snapshot(
         kind=kind,
         id=id,
         stripe_account=rendered.stripe_account,
         family=family,
-        status=status,
-        amount=amount,
-        currency=currency,
-        created=seconds(body, "created") if created is None else created,
+        status=text(body, "status") if status is None else status,
+        amount=amount(body, "amount", signed=kind is Kind.BANK_PAYOUT) if money else 0,
+        currency=currency(body) if money else "",
+        created=seconds(body, "created", None if money else 0),
         as_of=rendered.as_of,
         origin=rendered.origin,
         api_version=rendered.api_version,
@@ -132,16 +132,7 @@ def _payment_intent(body: Json, rendered: Rendered, reading: Reading) -> list[Sn
         "customer": text(body, "customer"),
         "failure": text(inner(body, "last_payment_error"), "code"),
     }
-    own = _snapshot(
-        Kind.PAYMENT_INTENT,
-        body,
-        rendered,
-        text(body, "id"),
-        text(body, "status"),
-        amount(body, "amount"),
-        currency(body),
-        detail,
-    )
+    own = _snapshot(Kind.PAYMENT_INTENT, body, rendered, text(body, "id"), detail)
     return [own, *(s for charge in charges for s in _charge(charge, rendered, reading))]
 
 
@@ -159,7 +150,7 @@ def _charge(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
         "balance_transaction": text(body, "balance_transaction"),
         "failure": text(body, "failure_code"),
     }
-    own = _snapshot(Kind.CHARGE, body, rendered, family, status, total, currency(body), detail)
+    own = _snapshot(Kind.CHARGE, body, rendered, family, detail)
     embedded = [s for refund in items(body, "refunds") for s in _refund(refund, rendered, reading)]
     return [own, *embedded]
 
@@ -175,19 +166,7 @@ def _refund(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
         "failure_balance_transaction": text(body, "failure_balance_transaction"),
     }
     family = detail["payment_intent"] or detail["charge"] or text(body, "id")
-    status = text(body, "status")
-    return [
-        _snapshot(
-            Kind.REFUND,
-            body,
-            rendered,
-            family,
-            status,
-            amount(body, "amount"),
-            currency(body),
-            detail,
-        )
-    ]
+    return [_snapshot(Kind.REFUND, body, rendered, family, detail)]
 
 
 def _transfer(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
@@ -200,16 +179,7 @@ def _transfer(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot
         "source_transaction": text(body, "source_transaction"),
         "balance_transaction": text(body, "balance_transaction"),
     }
-    own = _snapshot(
-        Kind.TRANSFER,
-        body,
-        rendered,
-        text(body, "id"),
-        NO_STATUS,
-        amount(body, "amount"),
-        currency(body),
-        detail,
-    )
+    own = _snapshot(Kind.TRANSFER, body, rendered, text(body, "id"), detail, status=NO_STATUS)
     embedded = items(body, "reversals")
     return [own, *(s for item in embedded for s in _reversal(item, rendered, reading))]
 
@@ -221,10 +191,7 @@ def _reversal(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
         "balance_transaction": text(body, "balance_transaction"),
     }
     family = text(body, "transfer") or text(body, "id")
-    money = amount(body, "amount")
-    return [
-        _snapshot(Kind.REVERSAL, body, rendered, family, NO_STATUS, money, currency(body), detail)
-    ]
+    return [_snapshot(Kind.REVERSAL, body, rendered, family, detail, status=NO_STATUS)]
 
 
 def _bank_payout(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
@@ -238,18 +205,7 @@ def _bank_payout(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
         "balance_transaction": text(body, "balance_transaction"),
         "failure_balance_transaction": text(body, "failure_balance_transaction"),
     }
-    return [
-        _snapshot(
-            Kind.BANK_PAYOUT,
-            body,
-            rendered,
-            text(body, "id"),
-            text(body, "status"),
-            amount(body, "amount", signed=True),  # an automatic payout can debit the bank
-            currency(body),
-            detail,
-        )
-    ]
+    return [_snapshot(Kind.BANK_PAYOUT, body, rendered, text(body, "id"), detail)]
 
 
 def _dispute(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
@@ -262,9 +218,7 @@ def _dispute(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
         "withdrawn": _withdrawn(items(body, "balance_transactions"), money, unit),
     }
     family = detail["payment_intent"] or detail["charge"] or text(body, "id")
-    return [
-        _snapshot(Kind.DISPUTE, body, rendered, family, text(body, "status"), money, unit, detail)
-    ]
+    return [_snapshot(Kind.DISPUTE, body, rendered, family, detail)]
 
 
 def _withdrawn(movements: list[Json], disputed: int, unit: str) -> int | None:
@@ -294,19 +248,7 @@ def _account(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
         "default_currency": text(body, "default_currency"),
         "type": text(body, "type"),
     }
-    return [
-        _snapshot(
-            Kind.ACCOUNT,
-            body,
-            rendered,
-            text(body, "id"),
-            NO_STATUS,
-            0,
-            "",
-            detail,
-            created=seconds(body, "created", 0),
-        )
-    ]
+    return [_snapshot(Kind.ACCOUNT, body, rendered, text(body, "id"), detail, status=NO_STATUS)]
 
 
 def _deleted(kind: Kind, body: Json, rendered: Rendered) -> list[Snapshot]:
@@ -314,7 +256,7 @@ def _deleted(kind: Kind, body: Json, rendered: Rendered) -> list[Snapshot]:
     if kind is not Kind.ACCOUNT:
         raise Unreadable(f"a {kind} cannot be deleted")
     id = text(body, "id")
-    return [_snapshot(kind, body, rendered, id, "deleted", 0, "", {"transfers": ""}, created=0)]
+    return [_snapshot(kind, body, rendered, id, {"transfers": ""}, status="deleted")]
 
 
 _READERS = {

@@ -6,7 +6,6 @@ import base64
 import csv
 import io
 import re
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +17,11 @@ import structlog
 
 from handlers.routes import TABLE, Entry
 from reconciler.app import configure_logging
+from reconciler.apply import apply_all
 from reconciler.keys import Role, bootstrap_key, create_key
 from reconciler.simulator import Simulator
 from reconciler.store import keys as stored_keys
-from tests.engines import migrated_url
+from tests.engines import PgServer, migrated_url
 from tests.front.test_webhooks import (
     CONNECT_DOOR,
     PLATFORM_DOOR,
@@ -29,7 +29,6 @@ from tests.front.test_webhooks import (
     events,
     is_problem,
     post,
-    stored,
     until_settled,
 )
 from tests.harness import ADMIN_KEY, CONNECT_SECRET, SECRET, Service, run, service
@@ -93,7 +92,7 @@ def test_every_listing_shows_every_row_once_whatever_the_page_size(database_url:
         async with service(database_url) as it:
             kept = await month(it)
             for number in range(4):
-                it.simulator.acts.refund(payment_intent=kept["paid"]["id"], amount=10 + number)
+                it.simulator.acts.refund(payment_intent=kept["euro"]["id"], amount=10 + number)
                 it.simulator.acts.unknown_movement(500 + number, "usd")
             await it.listen()
             for _ in range(3):
@@ -138,7 +137,8 @@ def test_payments_known_only_by_their_charges_can_be_paged_through(sqlite_url: s
             for number in range(5):
                 made.append(it.simulator.acts.pay(1_000 + number, "usd")["id"])
                 it.simulator.clock.advance(10)
-            await it.listen()
+            await it.simulator.webhooks.deliver(it.send)
+            await apply_all(it.context)
             rows = await pages(it, "/v1/payments", 2)
             assert [row["id"] for row in rows] == made[::-1]
 
@@ -157,14 +157,12 @@ def test_a_cursor_that_is_not_listed_is_refused(sqlite_url: str, path: str) -> N
 
 
 @pytest.mark.parametrize("path", LISTINGS)
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "1.5", "1e2", "", "x", "²", "9" * 5000])
-def test_a_limit_that_is_none_is_refused(sqlite_url: str, path: str, limit: str) -> None:
+def test_a_limit_that_is_none_is_refused(sqlite_url: str, path: str) -> None:
     async def story() -> None:
         async with service(sqlite_url) as it:
-            assert is_problem(await it.get(path, limit=limit), 400, "bad_limit")
+            for limit in ("0", "101", "-1", "1.5", "1e2", "", "x", "²", "9" * 5000):
+                assert is_problem(await it.get(path, limit=limit), 400, "bad_limit"), limit
 
-    if path != LISTINGS[0] and limit not in ("0", "x"):
-        return  # one function reads it for all
     run(story)
 
 
@@ -289,7 +287,6 @@ def test_a_merchants_balance_is_what_its_parts_leave(database_url: str) -> None:
     async def story() -> None:
         async with service(database_url) as it:
             kept = await month(it)
-            await it.query("SELECT 1 AS one")
             answer = (await it.get("/v1/merchants/bakery/balance")).json()
             assert answer["merchant"] == "bakery"
             by_currency = {b["currency"]: b for b in answer["balances"]}
@@ -483,7 +480,7 @@ def test_no_cell_of_an_export_is_a_formula(sqlite_url: str) -> None:
                     if column in money:
                         assert re.fullmatch(r"(-?\d+(\.\d+)?)?", cell), cell
                     else:
-                        assert not cell.startswith(FORMULAS + ("=", "+", "-", "@")), cell
+                        assert not cell.startswith((*FORMULAS, "=", "+", "-", "@")), cell
             control = [row for row in rows if row["status"] == "control"]
             findings = [row for row in rows if row["status"] != "control"]
             assert len(findings) == len(report["found"])
@@ -517,12 +514,11 @@ def test_an_export_as_json_holds_the_run_and_its_control_totals(sqlite_url: str)
     strict=True,
     reason="routes.export reads the id without api._path_id, and PostgreSQL takes no zero byte",
 )
-def test_an_export_of_an_id_with_a_zero_byte_is_not_found(database_url: str) -> None:
-    if database_url.startswith("sqlite"):
-        pytest.xfail("SQLite takes a zero byte")
+def test_an_export_of_an_id_with_a_zero_byte_is_not_found(pg_server: PgServer) -> None:
+    url = pg_server.migrated()
 
     async def story() -> None:
-        async with service(database_url) as it:
+        async with service(url) as it:
             answer = await it.get("/v1/drift/runs/%00/export")
             assert is_problem(answer, 404, "not_found")
 
@@ -746,7 +742,6 @@ def test_keys_are_stored_as_digests_only(sqlite_url: str) -> None:
     async def story() -> str:
         async with service(sqlite_url) as it:
             key = (await create_key(it.context, "eyes", Role.VIEWER))[1]
-            await stored(it)
             return key
 
     key = run(story)
@@ -755,4 +750,3 @@ def test_keys_are_stored_as_digests_only(sqlite_url: str) -> None:
         content = path.read_bytes()
         for secret in (key, ADMIN_KEY, SECRET, CONNECT_SECRET, Simulator.secret_key):
             assert secret.encode() not in content, path.name
-    assert sys.getsizeof(key) > 0

@@ -827,7 +827,7 @@ def test_processes_may_open_a_new_sqlite_file_at_the_same_moment(tmp_path: Path)
             stdout=subprocess.PIPE,
             text=True,
         )
-        for _ in range(4)
+        for _ in range(3)
     ]
     paths = "".join(f"{tmp_path / str(number)}.db\n" for number in range(40))
     for child in children:
