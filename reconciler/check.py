@@ -13,13 +13,14 @@ import structlog
 
 from reconciler.compare_transfers import Compared, compare_transfers
 from reconciler.context import Context
+from reconciler.detectors import Inputs
 from reconciler.domain.bridge import Bridge, BridgeLine
 from reconciler.domain.findings import Finding, FindingKind
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.gateway.client import Gateway
 from reconciler.gather import gather
 from reconciler.mirror_balance import Mirrored, mirror_balance
-from reconciler.report import Inputs, Report, report
+from reconciler.report import Report, report
 from reconciler.store import runs
 from reconciler.store.database import Session
 from reconciler.walk import Coverage

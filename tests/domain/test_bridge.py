@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.compare_transfers import Compared
+from reconciler.detectors import Inputs
 from reconciler.domain.bridge import HOLDINGS, Bridge, bridge, is_explained, suspense, unmirrored
 from reconciler.domain.findings import Cause, Finding, FindingKind, total
 from reconciler.domain.snapshot import Need, Record
@@ -17,7 +18,7 @@ from reconciler.domain.verdicts import Open
 from reconciler.gateway.client import BalanceReading
 from reconciler.gather import Gathered
 from reconciler.mirror_balance import Mirrored
-from reconciler.report import Inputs, Report, report
+from reconciler.report import Report, report
 from reconciler.walk import Coverage
 from tests.domain.making import NOW, charge, examples, intent, movement, refund
 
