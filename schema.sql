@@ -199,7 +199,9 @@ CREATE TABLE balances (
 -- Reconciliation reads this index and nothing else: a check costs what is open.
 CREATE INDEX open_clearings ON balances (stripe_account, currency, account)
     WHERE kind = 'clearing' AND books + facts <> 0;
-CREATE INDEX balances_kind ON balances (stripe_account, kind) WHERE kind <> 'clearing';
+-- The other accounts are summed from this one; commands long since settled are not in it.
+CREATE INDEX balances_held ON balances (stripe_account, kind, currency, books, facts)
+    WHERE kind <> 'clearing' AND books + facts <> 0;
 
 /*+sqlite
 CREATE TRIGGER a_transaction_sums_to_zero BEFORE INSERT ON ledger_transactions
@@ -228,26 +230,29 @@ CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
 END $$;
-CREATE FUNCTION seal_transaction() RETURNS trigger LANGUAGE plpgsql AS $$
+-- One check for all rows of a statement. Its plan is kept, and may have been made while the tables
+-- were empty: without sequential scans it stays right when they are not.
+CREATE FUNCTION seal_transactions() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
-    IF NOT EXISTS (SELECT 1 FROM entries WHERE transaction_id = NEW.id)
-       OR EXISTS (SELECT 1 FROM entries WHERE transaction_id = NEW.id
-                  GROUP BY currency HAVING SUM(amount) <> 0) THEN
+    IF EXISTS (SELECT 1 FROM sealed LEFT JOIN entries ON entries.transaction_id = sealed.id
+               GROUP BY sealed.id, entries.currency
+               HAVING SUM(entries.amount) IS DISTINCT FROM 0) THEN
         RAISE EXCEPTION 'a ledger transaction must have lines that sum to zero per currency';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
-CREATE FUNCTION refuse_late_line() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_late_lines() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
-    IF EXISTS (SELECT 1 FROM ledger_transactions WHERE id = NEW.transaction_id) THEN
+    IF EXISTS (SELECT 1 FROM written
+               JOIN ledger_transactions ON ledger_transactions.id = written.transaction_id) THEN
         RAISE EXCEPTION 'a sealed ledger transaction takes no further line';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
-CREATE TRIGGER a_transaction_sums_to_zero BEFORE INSERT ON ledger_transactions
-    FOR EACH ROW EXECUTE FUNCTION seal_transaction();
-CREATE TRIGGER a_sealed_transaction_takes_no_line BEFORE INSERT ON entries
-    FOR EACH ROW EXECUTE FUNCTION refuse_late_line();
+CREATE TRIGGER a_transaction_sums_to_zero AFTER INSERT ON ledger_transactions
+    REFERENCING NEW TABLE AS sealed FOR EACH STATEMENT EXECUTE FUNCTION seal_transactions();
+CREATE TRIGGER a_sealed_transaction_takes_no_line AFTER INSERT ON entries
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION refuse_late_lines();
 CREATE TRIGGER entries_are_never_changed BEFORE UPDATE OR DELETE ON entries
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER ledger_transactions_are_never_changed BEFORE UPDATE OR DELETE ON ledger_transactions
@@ -285,6 +290,8 @@ CREATE TABLE payouts (
 -- One Stripe transfer executes one payout.
 CREATE UNIQUE INDEX one_payout_for_one_transfer ON payouts (transfer_id) WHERE transfer_id <> '';
 CREATE INDEX payouts_listing ON payouts (created_at, id);
+CREATE INDEX payouts_unresolved ON payouts (created_at, id)
+    WHERE status IN ('sending', 'unknown');
 
 -- ---------------------------------------------------------------------------------------------
 -- Runs and findings. A run is written once; a finding lives until it clears.

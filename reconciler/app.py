@@ -6,6 +6,7 @@ Must not decide anything. Settings are read before this; after it, nothing reads
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 import sys
@@ -98,9 +99,14 @@ def build_app(
             ticking = scheduler(context, secrets.token_hex(4), settings.interval_scale)
             if jobs:
                 ticking.start()
+            # What is alive now stays: without this, each full collection stops the webhooks for
+            # tens of milliseconds to look at it again.
+            gc.collect()
+            gc.freeze()
             try:
                 yield
             finally:
+                gc.unfreeze()
                 state.close()
                 if jobs:
                     ticking.shutdown(wait=False)

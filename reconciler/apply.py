@@ -27,7 +27,7 @@ from reconciler.store.database import DatabaseUnavailable, Row, Session
 
 log = structlog.get_logger()
 
-BATCH = 200
+BATCH = 400
 ATTEMPTS = 5
 BACKOFF_SECONDS = (1, 5, 30, 120)
 

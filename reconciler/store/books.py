@@ -173,11 +173,14 @@ async def open_clearings(session: Session, stripe_account: str) -> list[Row]:
 
 
 async def totals(session: Session, stripe_account: str) -> list[Row]:
-    """What each kind of account other than clearing holds, per currency and side."""
+    """What each kind of account other than clearing holds, per currency and side.
+
+    Accounts whose sides cancel are left out of both. Costs what is held, not what ever was.
+    """
     return await session.all(
         "SELECT kind, currency, CAST(SUM(books) AS BIGINT) AS books,"
         " CAST(SUM(facts) AS BIGINT) AS facts FROM balances"
-        " WHERE stripe_account = :stripe_account AND kind <> 'clearing'"
+        " WHERE stripe_account = :stripe_account AND kind <> 'clearing' AND books + facts <> 0"
         " GROUP BY kind, currency ORDER BY kind, currency",
         stripe_account=stripe_account,
     )

@@ -195,7 +195,9 @@ def test_events_are_listed_by_status_and_shown_whole(sqlite_url: str) -> None:
             assert by_status["received"] == {"evt_new"}
             assert by_status["irrelevant"] == {"evt_other"}
             assert by_status["dead"] == {"evt_bad"}
-            assert by_status["applied"] | by_status["waiting"] == {e["id"] for e in events(it)}
+            assert by_status["applied"] | by_status["waiting"] == {
+                e["id"] for e in events(it.simulator)
+            }
             assert is_problem(await it.get("/v1/events", status="lost"), 400, "bad_status")
             shown = (await it.get("/v1/events/evt_bad")).json()
             assert '"evt_bad"' in shown.pop("body")
@@ -553,7 +555,7 @@ def test_every_time_in_the_api_is_written_as_rfc_3339_in_utc(sqlite_url: str) ->
             paths = [*LISTINGS, "/v1/platform/balance", "/v1/drift/runs/latest"]
             paths += ["/v1/drift/runs/latest/bridge", f"/v1/payments/{kept['paid']['id']}"]
             paths += [f"/v1/drift/findings/{f['id']}" for f in report["found"]]
-            paths += [f"/v1/events/{e['id']}" for e in events(it)[:1]]
+            paths += [f"/v1/events/{e['id']}" for e in events(it.simulator)[:1]]
             for path in paths:
                 body = (await it.get(path)).json()
                 assert list(moments({**body, "body": ""})) == [], path
@@ -741,8 +743,7 @@ def test_no_secret_leaves_in_an_answer_or_a_log(
 def test_keys_are_stored_as_digests_only(sqlite_url: str) -> None:
     async def story() -> str:
         async with service(sqlite_url) as it:
-            key = (await create_key(it.context, "eyes", Role.VIEWER))[1]
-            return key
+            return (await create_key(it.context, "eyes", Role.VIEWER))[1]
 
     key = run(story)
     folder = Path(sqlite_url.removeprefix("sqlite:///")).parent

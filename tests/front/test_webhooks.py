@@ -19,6 +19,7 @@ import pytest
 import reconciler.app
 from handlers import webhooks
 from reconciler.apply import ATTEMPTS, BACKOFF_SECONDS, apply_all
+from reconciler.simulator import Simulator
 from reconciler.simulator.delivery import signature
 from reconciler.store import inbox
 from reconciler.store.database import Database
@@ -60,9 +61,9 @@ def event(id: str = "evt_1", **more: Any) -> dict[str, Any]:
     }
 
 
-def events(it: Service) -> list[dict[str, Any]]:
+def events(stripe: Simulator) -> list[dict[str, Any]]:
     """Every snapshot event the simulated Stripe has made, as it would be sent."""
-    shelves = [book.shelf("event") for book in it.simulator.world.books.values()]
+    shelves = [book.shelf("event") for book in stripe.world.books.values()]
     made = [found for shelf in shelves for found in shelf.values()]
     return [{k: v for k, v in one.items() if not k.startswith("_")} for one in made]
 
@@ -598,6 +599,7 @@ def test_while_the_database_is_locked_events_are_refused_and_a_retry_succeeds(
                 await holder.execute("BEGIN; LOCK TABLE inbox IN EXCLUSIVE MODE")
 
                 async def unlock() -> None:
+                    await holder.execute("ROLLBACK")
                     await holder.close()
 
             await refused_then_taken(it, unlock)
