@@ -7,6 +7,7 @@ its error, while the rest go on. Must not call Stripe: what has to be read is pu
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,9 @@ from reconciler.store.database import DatabaseUnavailable, Row, Session
 log = structlog.get_logger()
 
 BATCH = 400
+SLICE = 20
+"""After so many events read, whoever else has work to do gets a turn."""
+
 ATTEMPTS = 5
 BACKOFF_SECONDS = (1, 5, 30, 120)
 
@@ -69,11 +73,13 @@ async def apply_pending(context: Context, limit: int = BATCH) -> Applied:
         rows = await inbox.pending(session, context.now(), limit)
     prepared: list[Prepared] = []
     done = Applied()
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         try:
             prepared.append(prepare(row, context))
         except Unreadable as error:
             done += await _set_aside(context, row, str(error))
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
     return done + await _apply(context, prepared, {row["seq"]: row for row in rows})
 
 

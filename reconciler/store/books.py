@@ -97,7 +97,7 @@ def _as_position(row: Row) -> Position:
 
 async def positions(session: Session, families: Collection[str]) -> dict[str, Position]:
     """Every position that belongs to one of these families, by reference."""
-    rows = await session.all(
+    rows = await session.many(
         f"SELECT {_POSITION_COLUMNS} FROM positions WHERE family IN {{each:families}}",
         families=sorted(families),
     )

@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import sqlalchemy
@@ -82,16 +82,26 @@ class Statement:
     lists: frozenset[str]
     sql: str
 
-    def bound(self, values: Mapping[str, Any]) -> sqlalchemy.TextClause:
-        """The statement with its values; refuses a missing, surplus or unlisted list value."""
-        if self.names != values.keys():
+    @cached_property
+    def numbered(self) -> tuple[str, tuple[str, ...]]:
+        """The text with asyncpg's own `$1`, `$2` …, and the names that they stand for."""
+        order = tuple(sorted(self.names))
+        numbers = {name: f"${number}" for number, name in enumerate(order, start=1)}
+        return _PARAMETER.sub(lambda match: numbers[match[1]], self.text.text), order
+
+    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The values as drivers take them; refuses a missing, surplus or unlisted list value."""
+        if self.names != given.keys():
             raise UnportableSQL(
-                f"The values given are {sorted(values)} and the statement names"
+                f"The values given are {sorted(given)} and the statement names"
                 f" {sorted(self.names)}: {self.sql}"
             )
-        if not values:
-            return self.text
-        return self.text.bindparams(**{name: self._value(name, values[name]) for name in values})
+        return {name: self._value(name, given[name]) for name in given}
+
+    def bound(self, given: Mapping[str, Any]) -> sqlalchemy.TextClause:
+        """The statement with its values, for `databases`; refuses what `values` refuses."""
+        values = self.values(given)
+        return self.text.bindparams(**values) if values else self.text
 
     def _value(self, name: str, value: Any) -> Any:
         if name in self.lists:

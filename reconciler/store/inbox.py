@@ -69,7 +69,7 @@ async def insert(session: Session, deliveries: Sequence[Delivery]) -> set[str]:
 
 async def bodies(session: Session, event_ids: Collection[str]) -> dict[str, bytes]:
     """The bodies held under these event ids."""
-    rows = await session.all(
+    rows = await session.many(
         "SELECT event_id, body FROM inbox WHERE event_id IN {each:ids}", ids=sorted(event_ids)
     )
     return {row["event_id"]: bytes(row["body"]) for row in rows}
@@ -77,7 +77,7 @@ async def bodies(session: Session, event_ids: Collection[str]) -> dict[str, byte
 
 async def pending(session: Session, now: int, limit: int) -> list[Row]:
     """Events not yet applied and due for it, in order of arrival."""
-    return await session.all(
+    return await session.many(
         "SELECT seq, event_id, channel, stripe_account, type, object_id, created, livemode,"
         " api_version, body, attempts FROM inbox"
         " WHERE status = 'received' AND next_attempt_at <= :now ORDER BY seq LIMIT :limit",
@@ -88,7 +88,7 @@ async def pending(session: Session, now: int, limit: int) -> list[Row]:
 
 async def still_received(session: Session, seqs: Collection[int]) -> set[int]:
     """Those of these events that nobody has settled in the meantime."""
-    rows = await session.all(
+    rows = await session.many(
         "SELECT seq FROM inbox WHERE status = 'received' AND seq IN {each_bigint:seqs}",
         seqs=list(seqs),
     )
@@ -188,7 +188,7 @@ async def dead(session: Session, limit: int) -> list[Row]:
 
 async def known(session: Session, event_ids: Collection[str]) -> set[str]:
     """Those of these events that are in the inbox, whatever their status."""
-    rows = await session.all(
+    rows = await session.many(
         "SELECT event_id FROM inbox WHERE event_id IN {each:ids}", ids=sorted(event_ids)
     )
     return {row["event_id"] for row in rows}

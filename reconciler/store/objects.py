@@ -68,7 +68,7 @@ def as_record(row: Row) -> Record:
 
 async def related(session: Session, keys: Collection[str]) -> list[Record]:
     """Every record with one of these ids, and every one that belongs to a family so named."""
-    rows = await session.all(
+    rows = await session.many(
         f"SELECT {COLUMNS} FROM objects WHERE id IN {{each:keys}}"
         f" UNION ALL SELECT {COLUMNS} FROM objects WHERE family IN {{each:keys}}",
         keys=sorted(keys),
@@ -179,7 +179,7 @@ async def settled(session: Session, as_of: Mapping[str, int]) -> None:
     """Forget fetches of objects whose records, at these moments, leave no doubt."""
     if not as_of:
         return
-    rows = await session.all(
+    rows = await session.many(
         "SELECT object_id, not_before FROM fetches WHERE object_id IN {each:ids}",
         ids=sorted(as_of),
     )
