@@ -191,8 +191,8 @@ CREATE TABLE balances (
     account TEXT NOT NULL,
     currency TEXT NOT NULL,
     kind TEXT NOT NULL,
-    books BIGINT NOT NULL,
-    facts BIGINT NOT NULL,
+    books BIGINT NOT NULL /*+sqlite CHECK (typeof(books) = 'integer') */,
+    facts BIGINT NOT NULL /*+sqlite CHECK (typeof(facts) = 'integer') */,
     changed_at BIGINT NOT NULL,
     PRIMARY KEY (account, currency, stripe_account)
 ) /*+sqlite WITHOUT ROWID */;

@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from handlers.state import State
 from handlers.webhooks import Endpoint, WebhookRoute
-from reconciler.app import build_app, configure_logging, real_world
+from reconciler.app import build_app, configure_logging, keep_for_good, real_world
 from reconciler.ingest import Intake
 from reconciler.settings import Settings
 from reconciler.store.connection import DurableConnection
@@ -72,7 +72,9 @@ def service(file: Path) -> Starlette:
     settings = Settings.model_validate(
         {"DATABASE_URL": f"sqlite:///{file}", "STRIPE_WEBHOOK_SECRET": SECRET}
     )
-    return build_app(settings, jobs=False)
+    app = build_app(settings, jobs=False)
+    keep_for_good()
+    return app
 
 
 class _KeepsNothing:

@@ -13,6 +13,7 @@ from reconciler.check import check
 from reconciler.context import Context
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import PLATFORM
+from reconciler.moments import rendered
 from reconciler.store import inbox, mirror, objects, payouts, runs
 
 LARGEST_PAGE = 100
@@ -23,7 +24,8 @@ Cursor = tuple[int, str]
 
 def _limit(request: Request) -> int:
     written = request.query_params.get("limit", str(DEFAULT_PAGE))
-    if not (written.isascii() and written.isdigit() and 1 <= int(written[:6]) <= LARGEST_PAGE):
+    usable = written.isascii() and written.isdigit() and len(written) <= 3
+    if not usable or not 1 <= int(written) <= LARGEST_PAGE:
         raise Problem(400, "bad_limit", f"limit must be a number from 1 to {LARGEST_PAGE}.")
     return int(written)
 
@@ -35,7 +37,8 @@ def _after(request: Request) -> str:
     return written
 
 
-def _path_id(request: Request) -> str:
+def path_id(request: Request) -> str:
+    """The id in the path; one that no database could hold is not found."""
     id = str(request.path_params["id"])
     if len(id) > 255 or "\x00" in id:
         raise not_found("object", id)
@@ -49,18 +52,20 @@ def _unknown_cursor(after: str) -> Problem:
 async def payments(context: Context, request: Request) -> Any:
     limit, after = _limit(request), _after(request)
     async with context.database.read(snapshot=True) as session:
-        before = await _object_cursor(session, after)
+        before = await views.payment_cursor(session, after) if after else None
+        if after and before is None:
+            raise _unknown_cursor(after)
         found, more = await views.payments(session, limit, before)
     return rendering.listing([rendering.payment(p) for p in found], more)
 
 
 async def payment(context: Context, request: Request) -> Any:
-    id = _path_id(request)
+    id = path_id(request)
     async with context.database.read(snapshot=True) as session:
         found = await views.one_payment(session, id)
     if found is None:
         raise not_found("payment", id)
-    return rendering.rendered(rendering.payment(found))
+    return rendered(rendering.payment(found))
 
 
 async def _object_cursor(session: Any, after: str) -> Cursor | None:
@@ -90,12 +95,12 @@ def one_of_kind(kind: Kind) -> Any:
     """One object of a kind, by Stripe's id."""
 
     async def found(context: Context, request: Request) -> Any:
-        id = _path_id(request)
+        id = path_id(request)
         async with context.database.read() as session:
             record = (await objects.get(session, [id])).get(id)
         if record is None or record.snapshot.kind is not kind:
             raise not_found(kind.value.replace("_", " "), id)
-        return rendering.rendered(rendering.stripe_object(record.snapshot))
+        return rendered(rendering.stripe_object(record.snapshot))
 
     return found
 
@@ -128,13 +133,13 @@ async def events(context: Context, request: Request) -> Any:
 
 
 async def event(context: Context, request: Request) -> Any:
-    id = _path_id(request)
+    id = path_id(request)
     async with context.database.read() as session:
         row = await inbox.get(session, id)
     if row is None:
         raise not_found("event", id)
     body = bytes(row["body"]).decode("utf-8", "replace")
-    return rendering.rendered({**_event(row), "body": body})
+    return rendered({**_event(row), "body": body})
 
 
 def _event(row: Any) -> dict[str, Any]:
@@ -143,7 +148,7 @@ def _event(row: Any) -> dict[str, Any]:
 
 
 async def merchant_balance(context: Context, request: Request) -> Any:
-    id = _path_id(request)
+    id = path_id(request)
     async with context.database.read(snapshot=True) as session:
         known = await payouts.merchant(session, id)
         found = await views.merchant_balance(session, id)
@@ -153,7 +158,7 @@ async def merchant_balance(context: Context, request: Request) -> Any:
 
 
 async def platform_balance(context: Context, _: Request) -> Any:
-    return {"balances": rendering.rendered(await views.platform_balance(context))}
+    return {"balances": rendered(await views.platform_balance(context))}
 
 
 async def runs_listed(context: Context, request: Request) -> Any:
@@ -185,7 +190,7 @@ async def run_started(context: Context, _: Request) -> Any:
     """Mirror and reconcile now. Anything Stripe would not tell makes the run incomplete."""
     if context.stripe is None:
         raise Problem(503, "no_stripe_key", "STRIPE_SECRET_KEY is not set; Stripe cannot be asked.")
-    return rendering.rendered(run_shown(await check(context, context.stripe)))
+    return rendered(run_shown(await check(context, context.stripe)))
 
 
 async def _run(context: Context, id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -197,13 +202,13 @@ async def _run(context: Context, id: str) -> tuple[dict[str, Any], list[dict[str
 
 
 async def run(context: Context, request: Request) -> Any:
-    row, _ = await _run(context, _path_id(request))
-    return rendering.rendered(run_shown(row))
+    row, _ = await _run(context, path_id(request))
+    return rendered(run_shown(row))
 
 
 async def run_bridge(context: Context, request: Request) -> Any:
-    row, _ = await _run(context, _path_id(request))
-    return {"run": row["id"], "bridge": rendering.rendered(row["bridge"])}
+    row, _ = await _run(context, path_id(request))
+    return {"run": row["id"], "bridge": rendered(row["bridge"])}
 
 
 async def findings(context: Context, request: Request) -> Any:
@@ -221,9 +226,9 @@ async def findings(context: Context, request: Request) -> Any:
 
 
 async def finding(context: Context, request: Request) -> Any:
-    id = _path_id(request)
+    id = path_id(request)
     async with context.database.read() as session:
         found = await runs.finding(session, id)
     if found is None:
         raise not_found("finding", id)
-    return rendering.rendered(found)
+    return rendered(found)

@@ -18,12 +18,12 @@ from starlette.responses import RedirectResponse, Response
 from handlers.auth import authorise
 from handlers.evidence import money, tables
 from handlers.problems import TITLES, Problem, not_found
-from handlers.rendering import moment
 from handlers.state import State
 from handlers.waterfall import waterfall
 from reconciler import exports
 from reconciler.context import Context
 from reconciler.keys import Role
+from reconciler.moments import moment
 from reconciler.store import inbox, runs
 from reconciler.store.database import DatabaseUnavailable
 

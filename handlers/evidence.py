@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from handlers.rendering import MOMENTS
 from reconciler.domain.money import major
+from reconciler.moments import MOMENTS
 
 TITLES = {
     "object": "Stripe's object, as last seen",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 TITLES = {
@@ -39,6 +41,16 @@ class Problem(Exception):
             headers,
             media_type="application/problem+json",
         )
+
+
+async def no_route(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals, of paths and methods that there are not, as problem documents."""
+    assert isinstance(error, HTTPException)
+    code = TITLES.get(error.status_code, "error").lower().replace(" ", "_")
+    detail = f"There is no {request.method} {request.url.path[:80]}."
+    response = Problem(error.status_code, code, detail).response()
+    response.headers.update(error.headers or {})
+    return response
 
 
 def not_found(what: str, id: str) -> Problem:

@@ -48,7 +48,7 @@ async def export(context: Context, request: Request) -> Response:
     wanted = request.query_params.get("format", "json")
     if wanted not in ("json", "csv"):
         raise Problem(400, "bad_format", "format must be json or csv.")
-    id = str(request.path_params["id"])
+    id = api.path_id(request)
     async with context.database.read(snapshot=True) as session:
         row = await runs.run(session, id)
         if row is None:

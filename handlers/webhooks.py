@@ -99,7 +99,7 @@ def _signature(scope: Scope) -> str:
 async def _body(scope: Scope, receive: Receive) -> bytes | None:
     """The raw body; None if the sender hung up. Raises TooLarge before reading more than fits."""
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > LARGEST_BODY_BYTES:
+        if name == b"content-length" and _exceeds(value):
             raise TooLarge
     chunks: list[bytes] = []
     size = 0
@@ -114,6 +114,14 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _exceeds(length: bytes) -> bool:
+    """Whether a stated length is beyond the cap; one that is no number is left to the counting."""
+    digits = length.strip().lstrip(b"0")
+    if not digits.isdigit():
+        return False
+    return len(digits) > 9 or int(digits) > LARGEST_BODY_BYTES
 
 
 async def _refuse(send: Send, status: int, code: str, detail: str) -> None:

@@ -37,6 +37,10 @@ class Arrival:
     cause: str
 
 
+class Misnamed(ValueError):
+    """A snapshot that carries the id of an object of another kind."""
+
+
 @dataclass(slots=True)
 class _Work:
     """What a batch touches: as stored, and as it will be."""
@@ -85,6 +89,8 @@ async def _load(session: Session, arrivals: Sequence[Arrival]) -> _Work:
 def _merge(work: _Work, arrival: Arrival) -> None:
     id = arrival.snapshot.id
     held = work.records.get(id)
+    if held is not None and held.snapshot.kind is not arrival.snapshot.kind:
+        raise Misnamed(f"{id} is a {held.snapshot.kind}, not a {arrival.snapshot.kind}")
     merged = merge(held, arrival.snapshot)
     if merged != held:
         work.records[id] = merged
@@ -130,6 +136,8 @@ async def _settle(session: Session, policy: Policy, work: _Work, now: int) -> No
         members = Family(family, tuple(families[family]), work.payouts)
         for position in positions(members, policy.disputes_borne_by):
             target[position.reference] = position
+    unseen = target.keys() - held.keys()
+    held |= await books.positions_of(session, unseen)  # held under another family until now
     stored: list[Position] = []
     postings: list[tuple[Posting, str]] = []
     for reference in sorted(target.keys() | held.keys()):

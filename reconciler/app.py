@@ -18,7 +18,9 @@ from typing import Any
 
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 
+from handlers.problems import no_route
 from handlers.routes import build_routes
 from handlers.state import State
 from handlers.webhooks import Endpoint
@@ -76,9 +78,6 @@ async def opened(settings: Settings, world: World | None = None) -> AsyncIterato
         await migrate(database, now=outside.now())
         context = build_context(settings, database, outside)
         try:
-            admin = settings.admin_key.get_secret_value()
-            if admin:
-                await bootstrap_key(context, admin)
             yield context
         finally:
             if context.stripe is not None:
@@ -95,24 +94,24 @@ def build_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with opened(settings, world) as context:
+            await bootstrap_key(context, settings.admin_key.get_secret_value())
             state.open(context, _endpoints(settings, context) if http else {})
             ticking = scheduler(context, secrets.token_hex(4), settings.interval_scale)
             if jobs:
                 ticking.start()
-            # What is alive now stays: without this, each full collection stops the webhooks for
-            # tens of milliseconds to look at it again.
-            gc.collect()
-            gc.freeze()
             try:
                 yield
             finally:
-                gc.unfreeze()
                 state.close()
                 if jobs:
                     ticking.shutdown(wait=False)
                     await asyncio.sleep(0)
 
-    app = Starlette(routes=build_routes(state, http=http), lifespan=lifespan)
+    app = Starlette(
+        routes=build_routes(state, http=http),
+        lifespan=lifespan,
+        exception_handlers={HTTPException: no_route},
+    )
     app.state.shared = state
     return app
 
@@ -121,8 +120,16 @@ def from_environment() -> Starlette:
     """The app for a worker process of `reconciler serve`; RECONCILER_ONLY says which half."""
     settings = load()
     configure_logging(settings.log_level)
-    only = settings.only
-    return build_app(settings, http=only != "jobs", jobs=only != "http")
+    app = build_app(settings, http=settings.only != "jobs", jobs=settings.only != "http")
+    keep_for_good()
+    return app
+
+
+def keep_for_good() -> None:
+    """What is alive now is not looked at again: each full collection would stop the webhooks for
+    tens of milliseconds to find all of it still there."""
+    gc.collect()
+    gc.freeze()
 
 
 def _endpoints(settings: Settings, context: Context) -> dict[str, Endpoint]:

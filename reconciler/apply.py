@@ -25,6 +25,7 @@ from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.snapshots import Rendered
 from reconciler.store import inbox, objects
 from reconciler.store.database import DatabaseUnavailable, Row, Session
+from reconciler.store.leases import LostLease
 
 log = structlog.get_logger()
 
@@ -78,6 +79,9 @@ async def apply_pending(context: Context, limit: int = BATCH) -> Applied:
             prepared.append(prepare(row, context))
         except Unreadable as error:
             done += await _set_aside(context, row, str(error))
+        except Exception as error:  # a defect of ours must not hold up the others
+            log.exception("event.prepare_failed", event_id=row["event_id"])
+            done += await _set_aside(context, row, f"{type(error).__name__}: {error}")
         if number % SLICE == 0:
             await asyncio.sleep(0)
     return done + await _apply(context, prepared, {row["seq"]: row for row in rows})
@@ -99,7 +103,7 @@ async def _apply(
         return Applied()
     try:
         return await _commit(context, prepared)
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, LostLease):
         raise
     except Exception as error:
         if len(prepared) == 1:
@@ -156,8 +160,15 @@ def prepare(row: Row, context: Context) -> Prepared:
         reason = f"a {modes[row['livemode']]} event, and the key is a {modes[expected]} key"
         return Prepared(seq, event_id, irrelevant=reason)
     body = _decoded(row["body"])
+    if type(body.get("livemode")) is not bool:
+        raise Unreadable("livemode is not true or false")
     if body.get("object") == "v2.core.event":
         return _thin(seq, event_id, body)
+    account = fields.text(body, "account") or PLATFORM
+    if account != row["stripe_account"]:
+        raise Unreadable("account is not the one that the envelope was filed under")
+    if row["channel"] == "connect" and account == PLATFORM:
+        raise Unreadable("account is missing from an event for connected accounts")
     subject = fields.inner(fields.inner(body, "data"), "object")
     if subject.get("object") == "capability":
         return _about_account(seq, event_id, row)

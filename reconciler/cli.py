@@ -94,8 +94,8 @@ def serve(
     settings = load()
     settings.require_stripe()
     settings.require_webhooks()
-    # The workers import the app by name and read this, like every other setting.
-    os.environ["RECONCILER_ONLY"] = only
+    if only:  # the workers import the app by name and read this, like every other setting
+        os.environ["RECONCILER_ONLY"] = only
     asyncio.run(_preflight(settings.database_url))
     uvicorn.run(
         "reconciler.app:from_environment",
@@ -178,15 +178,19 @@ def findings(
     json: AsJson = False,
 ) -> None:
     """What does not agree at present, newest first."""
+    if status not in ("", "open", "timing", "cleared"):
+        raise BadSettings("--status must be open, timing or cleared.")
 
     async def work(context: Context) -> int:
         async with context.database.read() as session:
             found = await runs.findings(session, limit, None, status)
+            still_open = await runs.findings(session, 1, None, "open")
         if json:
             _print_json(found)
         else:
             printing.findings(out, found)
-        return PROBLEM if any(f["status"] == "open" for f in found) else FINE
+        wanted = status in ("", "open")
+        return PROBLEM if wanted and still_open else FINE
 
     _with_context(work)
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from reconciler.domain.snapshot import PLATFORM
+from reconciler.gateway.fields import LATEST_MOMENT
 from reconciler.store.inbox import Delivery
 
 LONGEST_NAME = 255
@@ -80,4 +81,5 @@ def _object_id(read: _Envelope) -> str:
 
 def _moment(value: int | str, received_at: int) -> int:
     """Epoch seconds. Thin events carry ISO text, which `apply` reads with more care."""
-    return value if isinstance(value, int) and 0 <= value < 2**40 else received_at
+    usable = isinstance(value, int) and 0 <= value <= LATEST_MOMENT
+    return value if usable and isinstance(value, int) else received_at

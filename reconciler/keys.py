@@ -42,11 +42,10 @@ async def create_key(context: Context, name: str, role: Role) -> tuple[str, str]
 
 
 async def bootstrap_key(context: Context, key: str) -> None:
-    """The admin key from the settings is a key like any other."""
+    """The admin key from the settings works (if there is one), and those before it no longer do."""
+    id, now = context.new_id("key"), context.now()
     async with context.write() as session:
-        await keys.add(
-            session, context.new_id("key"), "bootstrap", "admin", digest(key), context.now()
-        )
+        await keys.replace_bootstrap(session, id, digest(key) if key else "", now)
 
 
 async def role_of(context: Context, key: str) -> tuple[str, Role] | None:

@@ -15,7 +15,8 @@ from reconciler.gateway.client import Gateway
 from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.outcomes import Missing, StripeUnavailable
 from reconciler.store import objects
-from reconciler.store.database import Row
+from reconciler.store.database import DatabaseUnavailable, Row
+from reconciler.store.leases import LostLease
 
 log = structlog.get_logger()
 
@@ -44,8 +45,19 @@ async def _reread(context: Context, stripe: Gateway, row: Row) -> int:
     if isinstance(found, Missing):
         await _postpone(context, row, found.message)
         return 0
-    await absorb_read(context, found, read_at)
-    return 1
+    try:
+        await absorb_read(context, found, read_at)
+    except (DatabaseUnavailable, LostLease):
+        raise
+    except Exception as error:  # a defect of ours must not hold up the others
+        log.exception("object.absorb_failed", object_id=object_id)
+        await _postpone(context, row, f"{type(error).__name__}: {error}")
+        return 0
+    async with context.database.read() as session:
+        still = await objects.is_wanted(session, object_id)
+    if still:  # by an event from later than our clock, say: not at once again
+        await _postpone(context, row, "read, and still in doubt")
+    return int(not still)
 
 
 async def absorb_read(context: Context, found: list[Snapshot], read_at: int) -> None:

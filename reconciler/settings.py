@@ -6,13 +6,16 @@ Must not be read anywhere but here: everything else is given values.
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reconciler.domain.books import Bearer
+from reconciler.store.connection import check_url
 
 STRIPE_API = "https://api.stripe.com"
 
@@ -38,7 +41,7 @@ class Settings(BaseSettings):
     stripe_api_base: str = Field(STRIPE_API, validation_alias="STRIPE_API_BASE")
     admin_key: SecretStr = Field(SecretStr(""), validation_alias="RECONCILER_ADMIN_KEY")
     base_url: str = Field("http://127.0.0.1:8000", validation_alias="RECONCILER_BASE_URL")
-    interval_scale: float = Field(1.0, gt=0, validation_alias="RECONCILER_INTERVAL_SCALE")
+    interval_scale: float = Field(1.0, gt=0, le=1000, validation_alias="RECONCILER_INTERVAL_SCALE")
     merchant_key: str = Field(
         "merchant_id", min_length=1, validation_alias="RECONCILER_MERCHANT_KEY"
     )
@@ -47,11 +50,21 @@ class Settings(BaseSettings):
         Bearer.MERCHANT, validation_alias="RECONCILER_DISPUTES_BORNE_BY"
     )
     only: Literal["", "http", "jobs"] = Field("", validation_alias="RECONCILER_ONLY")
-    log_level: str = Field("info", validation_alias="RECONCILER_LOG_LEVEL")
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
+        "info", validation_alias="RECONCILER_LOG_LEVEL"
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _a_database(cls, url: str) -> str:
+        check_url(url)
+        return url
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         key = self.stripe_secret_key.get_secret_value()
+        if key and not re.fullmatch(r"[A-Za-z0-9_]+", key):
+            raise ValueError("STRIPE_SECRET_KEY must be letters, digits and underscores only")
         if key and key_mode(key) is None:
             raise ValueError(
                 "STRIPE_SECRET_KEY must begin with sk_test_, sk_live_, rk_test_ or rk_live_"
@@ -114,14 +127,32 @@ def masked(secret: str) -> str:
 
 
 def _is_address(url: str) -> bool:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return parts.scheme in ("https", "http") and bool(parts.hostname)
+
+
+def _environment_file() -> Path | None:
+    """The file named in RECONCILER_ENV_FILE, which must be there; else `.env`, if it is."""
+    named = os.environ.get("RECONCILER_ENV_FILE")
+    path = Path(named or ".env")
+    if not path.is_file():
+        if named:
+            raise BadSettings(f"RECONCILER_ENV_FILE names {named}, which is not a file.")
+        return None
+    try:
+        path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"The settings file {path} cannot be read: {error}.") from None
+    return path
 
 
 def load() -> Settings:
     """The settings of this process. Raises BadSettings with one sentence."""
     try:
-        return Settings(_env_file=os.environ.get("RECONCILER_ENV_FILE", ".env"))  # type: ignore[call-arg]
+        return Settings(_env_file=_environment_file())  # type: ignore[call-arg]
     except ValidationError as error:
         raise BadSettings(_sentence(error)) from None
 

@@ -12,6 +12,7 @@ from reconciler.context import Context
 from reconciler.domain.books import Family
 from reconciler.domain.bridge import HOLDINGS
 from reconciler.domain.ledger import merchant as merchant_account
+from reconciler.domain.lifecycle import Kind
 from reconciler.domain.payments import Payment, payment
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.store import books, objects, payouts, runs
@@ -27,6 +28,17 @@ async def payments(
     rows = await objects.payments_page(session, limit + 1, before)
     families = list(dict.fromkeys(row["family"] for row in rows[:limit]))
     return await _families(session, families), len(rows) > limit
+
+
+async def payment_cursor(session: Session, id: str) -> Cursor | None:
+    """Where the listing goes on after this payment; None if there is no such payment.
+
+    One whose PaymentIntent has not been seen is listed by its charges: after the oldest of them.
+    """
+    records = await objects.related(session, [id])
+    listed = [r.snapshot for r in records if r.snapshot.id == id]
+    listed = listed or [r.snapshot for r in records if r.snapshot.kind is Kind.CHARGE]
+    return min(((s.created, s.id) for s in listed), default=None)
 
 
 async def one_payment(session: Session, id: str) -> Payment | None:

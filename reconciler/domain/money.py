@@ -17,9 +17,9 @@ ZERO_DECIMAL = frozenset(
 )  # fmt: skip
 THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 
-LARGEST_AMOUNT = 2**62 - 1
-"""Above any amount Stripe accepts (12 digits), below what a signed 64-bit column holds: the sum of
-two such amounts still fits."""
+LARGEST_AMOUNT = 10**15
+"""A thousand times what Stripe accepts (12 digits); thousands of such amounts still add up in a
+signed 64-bit column."""
 
 
 class NotMoney(ValueError):

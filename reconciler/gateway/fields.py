@@ -10,6 +10,8 @@ from typing import Any
 from reconciler.domain.money import NotMoney, checked_amount, checked_currency
 
 LONGEST_TEXT = 500
+LATEST_MOMENT = 253_402_300_799
+"""The end of the year 9999, beyond which no date can be written."""
 
 Json = Mapping[str, Any]
 
@@ -74,7 +76,7 @@ def seconds(body: Json, key: str, default: int | None = None) -> int:
     value = body.get(key)
     if value is None and default is not None:
         return default
-    if type(value) is not int or not 0 <= value < 2**40:
+    if type(value) is not int or not 0 <= value <= LATEST_MOMENT:
         raise Unreadable(f"{key} is not a moment in epoch seconds")
     return value
 

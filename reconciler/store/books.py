@@ -104,6 +104,17 @@ async def positions(session: Session, families: Collection[str]) -> dict[str, Po
     return {row["reference"]: _as_position(row) for row in rows}
 
 
+async def positions_of(session: Session, references: Collection[str]) -> dict[str, Position]:
+    """The positions with these references, whatever family they belong to."""
+    if not references:
+        return {}
+    rows = await session.many(
+        f"SELECT {_POSITION_COLUMNS} FROM positions WHERE reference IN {{each:references}}",
+        references=sorted(references),
+    )
+    return {row["reference"]: _as_position(row) for row in rows}
+
+
 async def save_positions(session: Session, changed: Sequence[Position]) -> None:
     """Store positions over what was held."""
     rows = [

@@ -100,6 +100,13 @@ def silence_values() -> None:
         logger.addFilter(_NO_VALUES)  # adding the same one again changes nothing
 
 
+def check_url(url: str) -> None:
+    """Raises ValueError with a sentence for a URL that names no database we can use."""
+    target(url, connections=1, busy_timeout_seconds=1.0)
+    if urlsplit(url).port == 0:
+        raise ValueError("Port 0 is no port of a database.")
+
+
 def target(url: str, *, connections: int, busy_timeout_seconds: float) -> Target:
     """The database `url` names; raises ValueError with a sentence for a URL we cannot use."""
     parts = urlsplit(url)

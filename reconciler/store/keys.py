@@ -18,6 +18,26 @@ async def add(session: Session, id: str, name: str, role: str, digest: str, now:
     )
 
 
+async def replace_bootstrap(session: Session, id: str, digest: str, now: int) -> None:
+    """The settings' admin key works, and none that stood there before; without one, none does."""
+    await session.run(
+        "UPDATE api_keys SET revoked_at = :now"
+        " WHERE name = 'bootstrap' AND digest <> :digest AND revoked_at = 0",
+        digest=digest,
+        now=now,
+    )
+    if not digest:
+        return
+    await session.run(
+        "INSERT INTO api_keys (id, name, role, digest, created_at)"
+        " VALUES (:id, 'bootstrap', 'admin', :digest, :now)"
+        " ON CONFLICT (digest) DO UPDATE SET revoked_at = 0",
+        id=id,
+        digest=digest,
+        now=now,
+    )
+
+
 async def by_digest(session: Session, digest: str) -> Row | None:
     """The living key with this digest."""
     return await session.one(

@@ -209,6 +209,12 @@ async def fetch_failed(session: Session, object_id: str, error: str, next_attemp
     )
 
 
+async def is_wanted(session: Session, object_id: str) -> bool:
+    """Whether the object is still to be read."""
+    row = await session.one("SELECT 1 AS found FROM fetches WHERE object_id = :id", id=object_id)
+    return row is not None
+
+
 async def waiting(session: Session, limit: int) -> list[dict[str, Any]]:
     """What is waited for, and why, the oldest first."""
     rows = await session.all(

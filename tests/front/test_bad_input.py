@@ -115,11 +115,6 @@ def test_an_event_with_an_account_belongs_to_it_through_either_door(sqlite_url: 
     run(story)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="open_envelope gives up the account with the rest of an envelope it cannot read, and"
-    " apply then books the event as the platform's",
-)
 @pytest.mark.parametrize(
     "damage",
     [{"livemode": None}, {"type": 7}, {"request": 7, "id": None}, {"account": "acct_\0"}],
@@ -340,11 +335,6 @@ def test_four_poisoned_events_do_not_hold_up_the_other_sixteen(
         "absorb",
         pytest.param(
             "prepare",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="apply_pending isolates Unreadable only: any other exception of one event"
-                " in prepare() ends every batch with that event in it, for ever",
-            ),
         ),
     ],
 )
@@ -464,11 +454,6 @@ def test_whatever_is_damaged_in_an_event_every_event_finds_its_end(
     run(story)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="rendering.moment raises ValueError beyond the year 9999, while inbox and records take"
-    " moments up to 2**40: one such event and every page of /v1/events with it is a 500",
-)
 @pytest.mark.parametrize("where", ["event", "object"])
 def test_a_moment_beyond_the_year_9999_does_not_break_the_listings(
     sqlite_url: str, where: str
@@ -486,11 +471,6 @@ def test_a_moment_beyond_the_year_9999_does_not_break_the_listings(
     run(story)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="checked_amount allows 2**62 - 1, and three of those do not fit 64 bits: on SQLite the"
-    " balance silently becomes a float and /v1/merchants/{id}/balance a 500",
-)
 def test_amounts_that_no_sum_can_hold_never_reach_the_ledger(
     database_url: str, quiet: None
 ) -> None:
@@ -514,11 +494,6 @@ def test_amounts_that_no_sum_can_hold_never_reach_the_ledger(
     run(story)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="absorb merges a snapshot into a record of another kind: the details of a refund stand"
-    " under a payment, and reading it raises KeyError",
-)
 def test_an_object_under_another_objects_id_does_not_take_its_place(sqlite_url: str) -> None:
     async def story() -> None:
         async with service(sqlite_url) as it:
@@ -536,11 +511,6 @@ def test_an_object_under_another_objects_id_does_not_take_its_place(sqlite_url: 
     run(story)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="reread_due isolates nothing: the IntegrityError of one object (its charge had claimed"
-    " another payment, so its position starts at version 1 again) ends every later reading too",
-)
 def test_an_object_whose_reading_cannot_be_absorbed_does_not_hold_up_the_others(
     sqlite_url: str,
 ) -> None:

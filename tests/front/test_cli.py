@@ -177,7 +177,6 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(
     assert "hunter2" not in ended.err
 
 
-@pytest.mark.xfail(strict=True, reason="ValueError is not among the CLI's expected errors")
 @pytest.mark.parametrize(
     "url",
     [
@@ -279,20 +278,11 @@ def test_findings_and_exports_are_what_the_last_run_found(call: Any, sqlite_url:
     assert call("findings", "--status", "cleared").code == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="cli.findings takes any status: a misspelt one reads 'Nothing differs' with code 0",
-)
 def test_findings_of_a_status_that_there_is_not_are_refused(call: Any, sqlite_url: str) -> None:
     assert "--status" in call("findings", "--status", "opne").sentence
     assert sqlite_url
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the exit code of cli.findings looks at the shown rows only: an older open finding"
-    " beyond --limit reads as code 0",
-)
 def test_findings_beyond_the_limit_still_count_for_the_exit_code(
     call: Any, sqlite_url: str
 ) -> None:

@@ -240,27 +240,19 @@ def test_many_events_at_once_are_all_stored_and_share_commits(
     run(story)
 
 
-@pytest.mark.parametrize("late", [300, 0, -300])
-def test_a_signature_of_up_to_five_minutes_either_way_is_accepted(
-    sqlite_url: str, late: int
+def test_a_signature_is_good_for_five_minutes_either_way_and_no_second_more(
+    sqlite_url: str,
 ) -> None:
     async def story() -> None:
         async with service(sqlite_url) as it:
-            header = signed(it, encoded(event()), late=late)
-            assert (await post(it, event(), header)).json() == NEW
-
-    run(story)
-
-
-@pytest.mark.parametrize("late", [301, -301, 86_400, -86_400])
-def test_a_signature_from_beyond_five_minutes_either_way_is_refused(
-    sqlite_url: str, late: int
-) -> None:
-    async def story() -> None:
-        async with service(sqlite_url) as it:
-            header = signed(it, encoded(event()), late=late)
-            assert is_problem(await post(it, event(), header), 400, "bad_signature")
+            for late in (301, -301, 86_400, -86_400):
+                header = signed(it, encoded(event()), late=late)
+                answer = await post(it, event(), header)
+                assert is_problem(answer, 400, "bad_signature"), late
             assert await stored(it) == []
+            for late in (300, 0, -300):
+                body = encoded(event(f"evt_{late}"))
+                assert (await post(it, body, signed(it, body, late=late))).json() == NEW, late
 
     run(story)
 
@@ -343,17 +335,15 @@ def test_without_a_signature_header_nothing_is_taken(sqlite_url: str, door: str)
     run(story)
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_signature_that_is_no_good_is_refused_and_nothing_is_kept(
-    sqlite_url: str, name: str
-) -> None:
+def test_a_signature_that_is_no_good_is_refused_and_nothing_is_kept(sqlite_url: str) -> None:
     async def story() -> None:
         async with service(sqlite_url) as it:
-            written = REFUSED[name](it.simulator.clock.now())
-            raw = written if isinstance(written, bytes) else written.encode()
-            headers = [(b"Stripe-Signature", raw)]
-            answer = await it.http.post(PLATFORM_DOOR, content=BODY, headers=headers)
-            assert is_problem(answer, 400, "bad_signature")
+            for name, header in REFUSED.items():
+                written = header(it.simulator.clock.now())
+                raw = written if isinstance(written, bytes) else written.encode()
+                headers = [(b"Stripe-Signature", raw)]
+                answer = await it.http.post(PLATFORM_DOOR, content=BODY, headers=headers)
+                assert is_problem(answer, 400, "bad_signature"), name
             assert await stored(it) == []
 
     run(story)
@@ -402,21 +392,21 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("name", KEPT)
-def test_what_stripe_signed_and_nobody_can_read_is_kept_and_ends_as_dead(
-    sqlite_url: str, name: str
-) -> None:
+def test_what_stripe_signed_and_nobody_can_read_is_kept_and_ends_as_dead(sqlite_url: str) -> None:
     async def story() -> None:
         async with service(sqlite_url) as it:
-            assert (await post(it, KEPT[name])).json() == NEW
-            assert (await post(it, KEPT[name])).json() == AGAIN
+            for name, body in KEPT.items():
+                assert (await post(it, body)).json() == NEW, name
+                assert (await post(it, body)).json() == AGAIN, name
             await until_settled(it)
-            (listed,) = (await it.get("/v1/events", status="dead")).json()["data"]
-            assert listed["error"]
-            assert listed["attempts"] == ATTEMPTS
-            assert listed["id"]
-            shown = await it.get(f"/v1/events/{listed['id']}")
-            assert shown.json()["body"] == KEPT[name].decode()
+            dead = (await it.get("/v1/events", status="dead", limit=100)).json()["data"]
+            assert len(dead) == len(KEPT)
+            for row in dead:
+                assert row["error"], row
+                assert row["attempts"] == ATTEMPTS, row
+            ids = [row["id"] for row in dead]
+            shown = [(await it.get(f"/v1/events/{id}")).json()["body"] for id in ids]
+            assert sorted(shown) == sorted(body.decode() for body in KEPT.values())
 
     run(story)
 
@@ -463,18 +453,16 @@ def test_one_byte_more_is_too_large_however_it_is_sent(sqlite_url: str) -> None:
     run(story)
 
 
-@pytest.mark.parametrize("stated", [b"10", b"0", b"-1", b"1e9", b"", b"1_048_577"])
-def test_a_content_length_that_lies_does_not_let_a_large_body_in(
-    sqlite_url: str, stated: bytes
-) -> None:
+def test_a_content_length_that_lies_does_not_let_a_large_body_in(sqlite_url: str) -> None:
     async def story() -> None:
         async with service(sqlite_url) as it:
             body = padded(MIB + 1)
             header = (b"stripe-signature", signed(it, body).encode())
             half = len(body) // 2
-            receive = chunks(body[:half], body[half:])
-            status, _ = await asgi(it, receive, [(b"content-length", stated), header])
-            assert status == 413
+            for stated in (b"10", b"0", b"-1", b"1e9", b"", b"1_048_577"):
+                receive = chunks(body[:half], body[half:])
+                status, _ = await asgi(it, receive, [(b"content-length", stated), header])
+                assert status == 413, stated
             assert await stored(it) == []
 
     run(story)
@@ -487,9 +475,6 @@ def test_a_content_length_that_lies_does_not_let_a_large_body_in(
         b"9" * 30,
         pytest.param(
             b"9" * 5000,
-            marks=pytest.mark.xfail(
-                strict=True, reason="int() of 5000 digits raises ValueError in webhooks._body"
-            ),
         ),
     ],
 )
@@ -508,14 +493,14 @@ def test_a_content_length_beyond_the_cap_is_refused_before_a_byte_is_read(
     run(story)
 
 
-@pytest.mark.parametrize("door", [PLATFORM_DOOR, CONNECT_DOOR])
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-def test_only_post_is_answered(sqlite_url: str, door: str, method: str) -> None:
+def test_only_post_is_answered(sqlite_url: str) -> None:
     async def story() -> None:
         async with service(sqlite_url) as it:
-            answer = await it.http.request(method, door)
-            assert answer.status_code == 405
-            assert answer.headers["allow"] == "POST"
+            for door in (PLATFORM_DOOR, CONNECT_DOOR):
+                for method in ("GET", "PUT", "DELETE", "PATCH"):
+                    answer = await it.http.request(method, door)
+                    assert answer.status_code == 405, (method, door)
+                    assert answer.headers["allow"] == "POST"
 
     run(story)
 
