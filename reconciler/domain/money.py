@@ -7,8 +7,6 @@ cases). ISO 4217 is deliberately not consulted: Stripe counts ISK and UGX in hun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 ZERO_DECIMAL = frozenset(
     {
         "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga",
@@ -61,29 +59,6 @@ def checked_currency(value: object, name: str) -> str:
     if not is_currency(value):
         raise NotMoney(f"{name} must be three lower-case letters, not {str(value)[:12]!r}")
     return str(value)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Money:
-    """A signed amount in minor units of one currency. Adding two currencies is an error."""
-
-    amount: int
-    currency: str
-
-    def __post_init__(self) -> None:
-        checked_amount(self.amount, "amount")
-        checked_currency(self.currency, "currency")
-
-    def __add__(self, other: Money) -> Money:
-        if self.currency != other.currency:
-            raise NotMoney(f"cannot add {other.currency} to {self.currency}")
-        return Money(self.amount + other.amount, self.currency)
-
-    def __neg__(self) -> Money:
-        return Money(-self.amount, self.currency)
-
-    def __str__(self) -> str:
-        return f"{major(self.amount, self.currency)} {self.currency}"
 
 
 def major(amount: int, currency: str) -> str:

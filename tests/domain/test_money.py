@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from reconciler.domain.money import (
     LARGEST_AMOUNT,
-    Money,
     NotMoney,
     checked_amount,
     checked_currency,
@@ -113,25 +112,3 @@ def test_digits_blanks_and_nul_are_no_letters(value: str):
 def test_a_currency_that_is_not_in_the_table_is_one_all_the_same(value: str):
     assert checked_currency(value, "unit") == value
     assert is_currency(value)
-
-
-def test_money_of_one_currency_adds_up_and_can_be_negated():
-    assert Money(150, "usd") + Money(-200, "usd") == Money(-50, "usd")
-    assert -Money(150, "usd") == Money(-150, "usd")
-    assert str(Money(-123456, "usd")) == "-1,234.56 usd"
-
-
-def test_money_of_two_currencies_does_not_add_up():
-    with pytest.raises(NotMoney, match="cannot add eur to usd"):
-        Money(1, "usd") + Money(1, "eur")
-
-
-@pytest.mark.parametrize(("amount", "currency"), [(1.0, "usd"), (True, "usd"), (1, "USD")])
-def test_money_cannot_be_made_of_what_is_no_amount_or_no_currency(amount: int, currency: str):
-    with pytest.raises(NotMoney):
-        Money(amount, currency)
-
-
-def test_a_sum_that_is_too_large_to_be_money_is_refused():
-    with pytest.raises(NotMoney):
-        Money(LARGEST_AMOUNT, "usd") + Money(1, "usd")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from reconciler.store.database import Database
-from reconciler.store.describe import describe
 from reconciler.store.migrate import (
     Migration,
     MigrationResult,
@@ -23,6 +22,7 @@ from reconciler.store.migrate import (
 )
 from tests import engines
 from tests.engines import outcome
+from tests.store.describe import describe
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_700_000_000
