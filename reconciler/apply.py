@@ -118,13 +118,16 @@ async def _apply(
 async def _commit(context: Context, prepared: Sequence[Prepared]) -> Applied:
     now = context.now()
     async with context.write_books() as session:
-        live = await inbox.still_received(session, [p.seq for p in prepared])
-        due = [p for p in prepared if p.seq in live]
+        irrelevant = {p.seq: p.irrelevant for p in prepared if p.irrelevant}
+        wanted = [p.seq for p in prepared if not p.irrelevant]
+        # Marked first: what another instance has settled meanwhile is not ours to apply.
+        applied = await inbox.settle(session, "applied", "", wanted, now)
+        due = [p for p in prepared if p.seq in applied]
         await absorb(session, context.policy, [a for p in due for a in p.arrivals], now)
         await _want(session, due, now)
-        irrelevant = {p.seq: p.irrelevant for p in due if p.irrelevant}
-        applied = [p.seq for p in due if not p.irrelevant]
-        await inbox.settle(session, applied, irrelevant, now)
+        for reason in sorted(set(irrelevant.values())):
+            seqs = [seq for seq, why in irrelevant.items() if why == reason]
+            await inbox.settle(session, "irrelevant", reason, seqs, now)
     return Applied(len(applied), len(irrelevant))
 
 

@@ -86,40 +86,21 @@ async def pending(session: Session, now: int, limit: int) -> list[Row]:
     )
 
 
-async def still_received(session: Session, seqs: Collection[int]) -> set[int]:
-    """Those of these events that nobody has settled in the meantime."""
-    rows = await session.many(
-        "SELECT seq FROM inbox WHERE status = 'received' AND seq IN {each_bigint:seqs}",
-        seqs=list(seqs),
-    )
-    return {row["seq"] for row in rows}
-
-
 async def settle(
-    session: Session, applied: Collection[int], irrelevant: dict[int, str], now: int
-) -> None:
-    """Mark events as applied, or as irrelevant for the given reason."""
-    await _mark(session, "applied", "", applied, now)
-    reasons: dict[str, list[int]] = {}
-    for seq, reason in irrelevant.items():
-        reasons.setdefault(reason, []).append(seq)
-    for reason, seqs in sorted(reasons.items()):
-        await _mark(session, "irrelevant", reason, seqs, now)
-
-
-async def _mark(
     session: Session, status: str, reason: str, seqs: Collection[int], now: int
-) -> None:
+) -> set[int]:
+    """Mark events as applied or irrelevant; those of them that were still to be settled."""
     if not seqs:
-        return
-    await session.run(
+        return set()
+    rows = await session.many(
         "UPDATE inbox SET status = :status, reason = :reason, settled_at = :now, error = ''"
-        " WHERE seq IN {each_bigint:seqs}",
+        " WHERE status = 'received' AND seq IN {each_bigint:seqs} RETURNING seq",
         status=status,
         reason=reason,
         now=now,
         seqs=list(seqs),
     )
+    return {row["seq"] for row in rows}
 
 
 async def failed(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -10,7 +12,9 @@ import msgspec
 from reconciler.apply import apply_all
 from reconciler.envelopes import open_envelope
 from reconciler.ingest import keep
+from reconciler.self_check import self_check
 from reconciler.simulator import Simulator
+from reconciler.store.database import Database
 from tests.harness import run, service, state_of
 
 
@@ -34,12 +38,19 @@ def _a_busy_week(seed: int) -> Simulator:
     return stripe
 
 
+def _events_of(stripe: Simulator) -> list[bytes]:
+    """The platform's events as Stripe would send them, in order."""
+    events = stripe.world.home.shelf("event").values()
+    return [
+        msgspec.json.encode({k: v for k, v in event.items() if k[0] != "_"}) for event in events
+    ]
+
+
 def test_every_order_and_repetition_of_a_weeks_events_ends_in_the_same_state(
     tmp_path: Path,
 ) -> None:
     async def applied(stripe: Simulator, name: str, seed: int | None) -> bytes:
-        events = [dict(e) for e in stripe.world.home.shelf("event").values()]
-        bodies = [msgspec.json.encode({k: v for k, v in e.items() if k[0] != "_"}) for e in events]
+        bodies = _events_of(stripe)
         if seed is not None:
             bodies = bodies + random.Random(seed).sample(bodies, len(bodies) // 2)
             random.Random(seed).shuffle(bodies)
@@ -59,3 +70,34 @@ def test_every_order_and_repetition_of_a_weeks_events_ends_in_the_same_state(
         for seed in range(4):
             name = f"shuffled-{week}-{seed}"
             assert run(lambda: applied(stripe, name, seed)) == expected  # noqa: B023
+
+
+def test_several_instances_that_apply_one_inbox_at_once_end_in_the_same_state(
+    database_url: str, tmp_path: Path
+) -> None:
+    stripe = _a_busy_week(5)
+    bodies = _events_of(stripe)
+
+    async def alone() -> bytes:
+        async with service(f"sqlite:///{tmp_path / 'alone.db'}", simulator=Simulator(seed=1)) as it:
+            await keep(it.context.database, [open_envelope(b, "platform", 1) for b in bodies])
+            await apply_all(it.context)
+            async with it.context.database.read() as session:
+                return msgspec.json.encode(await state_of(session))
+
+    async def together() -> bytes:
+        async with (
+            service(database_url, simulator=Simulator(seed=1)) as it,
+            Database(database_url) as second,
+            Database(database_url) as third,
+        ):
+            await keep(it.context.database, [open_envelope(b, "platform", 1) for b in bodies])
+            contexts = [it.context, *(replace(it.context, database=d) for d in (second, third))]
+            done = await asyncio.gather(*(apply_all(c, limit=7) for c in contexts))
+            assert sum(d.applied + d.irrelevant for d in done) == len(bodies)
+            assert sum(d.failed for d in done) == 0
+            assert await self_check(it.context) == []
+            async with it.context.database.read() as session:
+                return msgspec.json.encode(await state_of(session))
+
+    assert run(together) == run(alone)
