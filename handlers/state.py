@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from reconciler.context import Context
+from reconciler.ingest import Intake
 
-if TYPE_CHECKING:
-    from handlers.webhooks import Endpoint
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One of the two: the platform's own events, or those of connected accounts."""
+
+    channel: str
+    secrets: tuple[str, ...]
+    intake: Intake
+    now: Callable[[], int]
 
 
 class State:

@@ -7,17 +7,14 @@ large; 503: the database cannot keep it now, send it again. Nothing a sender doe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from handlers.state import State
+from handlers.state import Endpoint, State
 from reconciler.envelopes import open_envelope
 from reconciler.gateway.signature import Verdict, verify
-from reconciler.ingest import Intake
 from reconciler.store.database import DatabaseUnavailable
 
 log = structlog.get_logger()
@@ -27,16 +24,6 @@ BODY_SECONDS = 10.0
 
 _ACCEPTED = b'{"received":true,"duplicate":false}'
 _DUPLICATE = b'{"received":true,"duplicate":true}'
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One of the two: the platform's own events, or those of connected accounts."""
-
-    channel: str
-    secrets: tuple[str, ...]
-    intake: Intake
-    now: Callable[[], int]
 
 
 class TooLarge(Exception):

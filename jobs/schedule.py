@@ -5,6 +5,9 @@ All of APScheduler's options are spelled out: by default it skips a job that is 
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from jobs import (
@@ -28,25 +31,46 @@ JOBS = (
 )
 
 
-def scheduler(context: Context, holder: str, scale: float) -> AsyncIOScheduler:
-    """A scheduler, not yet started, that runs every job each `every_seconds * scale`."""
-    ticking = AsyncIOScheduler(timezone="UTC")
-    for job in JOBS:
-        seconds = max(job.every_seconds * scale, 0.05)
-        ticking.add_job(
-            _tick,
-            "interval",
-            seconds=seconds,
-            args=(context, job, seconds, holder),
-            id=job.name,
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=None,
-            replace_existing=True,
-        )
-    return ticking
+class Schedule:
+    """Runs every job each `every_seconds * scale`, between `start` and `stop`."""
 
+    def __init__(self, context: Context, holder: str, scale: float) -> None:
+        self._context = context
+        self._holder = holder
+        self._running: set[asyncio.Task[Any]] = set()
+        self.ticking = AsyncIOScheduler(timezone="UTC")
+        for job in JOBS:
+            seconds = max(job.every_seconds * scale, 0.05)
+            self.ticking.add_job(
+                self._tick,
+                "interval",
+                seconds=seconds,
+                args=(job, seconds),
+                id=job.name,
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
+                replace_existing=True,
+            )
 
-async def _tick(context: Context, job: Job, seconds: float, holder: str) -> None:
-    # The clock counts seconds: ticks closer together than that share a slot, and one of them runs.
-    await run_slot(context, job, int(context.now() / max(seconds, 1.0)), holder)
+    def start(self) -> None:
+        self.ticking.start()
+
+    async def stop(self) -> None:
+        """No job runs any more, and those that did have let go of their leases."""
+        if self.ticking.running:
+            self.ticking.shutdown(wait=False)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _tick(self, job: Job, seconds: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            # The clock counts seconds: ticks closer together share a slot, and one of them runs.
+            slot = int(self._context.now() / max(seconds, 1.0))
+            await run_slot(self._context, job, slot, self._holder)
+        finally:
+            self._running.discard(task)

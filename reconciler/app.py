@@ -5,7 +5,6 @@ Must not decide anything. Settings are read before this; after it, nothing reads
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import secrets
@@ -22,9 +21,8 @@ from starlette.exceptions import HTTPException
 
 from handlers.problems import no_route
 from handlers.routes import build_routes
-from handlers.state import State
-from handlers.webhooks import Endpoint
-from jobs.schedule import scheduler
+from handlers.state import Endpoint, State
+from jobs.schedule import Schedule
 from reconciler.context import STRIPE_API_VERSION, Context, Policy
 from reconciler.gateway import transport
 from reconciler.gateway.client import Gateway
@@ -96,16 +94,14 @@ def build_app(
         async with opened(settings, world) as context:
             await bootstrap_key(context, settings.admin_key.get_secret_value())
             state.open(context, _endpoints(settings, context) if http else {})
-            ticking = scheduler(context, secrets.token_hex(4), settings.interval_scale)
+            schedule = Schedule(context, secrets.token_hex(4), settings.interval_scale)
             if jobs:
-                ticking.start()
+                schedule.start()
             try:
                 yield
             finally:
                 state.close()
-                if jobs:
-                    ticking.shutdown(wait=False)
-                    await asyncio.sleep(0)
+                await schedule.stop()
 
     app = Starlette(
         routes=build_routes(state, http=http),

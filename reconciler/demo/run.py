@@ -18,7 +18,7 @@ import uvicorn
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from jobs.schedule import scheduler
+from jobs.schedule import Schedule
 from reconciler import printing
 from reconciler.app import World, build_app
 from reconciler.apply import apply_all
@@ -140,8 +140,8 @@ async def _serve(demo: Demo, app: object, month: Month, port: int, out: Console)
         access_log=False,
     )
     server = uvicorn.Server(config)
-    ticking = scheduler(month.context, f"demo-{os.getpid()}", demo.settings.interval_scale)
-    ticking.start()
+    schedule = Schedule(month.context, f"demo-{os.getpid()}", demo.settings.interval_scale)
+    schedule.start()
     out.print(
         f"\n[bold]Console[/]  {demo.settings.base_url}/console   (any user name; the password is"
         f" the key)\n[bold]Key[/]      {demo.admin_key}\n\n"
@@ -154,7 +154,7 @@ async def _serve(demo: Demo, app: object, month: Month, port: int, out: Console)
         await server.serve()
     finally:
         clock.cancel()
-        ticking.shutdown(wait=False)
+        await schedule.stop()
         await asyncio.gather(clock, return_exceptions=True)
 
 

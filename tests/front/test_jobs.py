@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs import schedule
 from jobs.runner import LEASE_SECONDS, Job, run_slot
-from jobs.schedule import JOBS, scheduler
+from jobs.schedule import JOBS, Schedule
 from reconciler.context import Context
 from reconciler.store import leases
 from reconciler.store.database import Database
@@ -151,9 +152,36 @@ def test_every_scheduled_job_does_its_work_on_a_running_service(database_url: st
     run(story)
 
 
+def test_a_schedule_that_stops_leaves_no_job_running_and_no_lease_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'stopped.db'}") as it:
+            started, ended = asyncio.Event(), []
+
+            async def endless(_: Context) -> str:
+                started.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    ended.append(1)
+                return ""
+
+            monkeypatch.setattr(schedule, "JOBS", (Job("endless", 0.01, endless),))
+            running = Schedule(it.context, "a", 1.0)
+            running.start()
+            await started.wait()
+            await running.stop()
+            assert ended == [1]
+            lease = (await it.query("SELECT leased_until FROM leases"))[0]
+            assert lease["leased_until"] == 0
+
+    run(story)
+
+
 def test_the_schedule_spells_out_what_the_scheduler_would_otherwise_guess() -> None:
     async def story() -> None:
-        ticking = scheduler(None, "a", 2.0)  # type: ignore[arg-type]
+        ticking = Schedule(None, "a", 2.0).ticking  # type: ignore[arg-type]
         ticking.start(paused=True)
         jobs = {job.id: job for job in ticking.get_jobs()}
         assert jobs.keys() == {job.name for job in JOBS}
