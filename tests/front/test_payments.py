@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.harness import run, service
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.harness import Service, run, service
 
 
 def test_a_payment_is_owed_to_its_merchant_less_the_platforms_fee(database_url: str) -> None:
@@ -17,5 +23,93 @@ def test_a_payment_is_owed_to_its_merchant_less_the_platforms_fee(database_url: 
             clean = await it.check()
             assert clean["status"] == "clean", clean["found"]
             assert (await it.balances())["stripe_balance", "usd"] == 10_000 - 320
+
+    run(story)
+
+
+async def _stripe(it: Service, path: str, **form: str) -> dict[str, Any]:
+    """What the platform's own code asks of Stripe, past this service."""
+    transport = httpx.ASGITransport(app=it.simulator.app)
+    headers = {"Authorization": f"Bearer {it.simulator.secret_key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://stripe.test") as client:
+        answer = await client.post(path, data=form, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+
+OWNED = {"merchant_id": "bakery", "platform_fee": "800"}
+
+
+def test_a_charge_whose_movement_comes_later_is_timing_until_it_does(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            it.simulator.settings.async_capture_seconds = 900
+            it.simulator.acts.pay(10_000, "usd", metadata=OWNED, capture_method="automatic_async")
+            await it.listen()
+            assert (await it.balances())["merchant:bakery", "usd"] == -9_200
+            early = await it.check()
+            assert early["status"] == "clean"
+            assert [f["cause"] for f in early["found"]] == ["movement_not_bound"]
+            assert early["drift"] == {"drift": {}, "timing": {"usd": -10_000}}
+            it.simulator.clock.advance(1_000)
+            await it.listen()
+            assert (await it.check())["found"] == []
+            payment = (await it.get("/v1/payments")).json()["data"][0]
+            assert payment["charges"][0]["balance_transaction"].startswith("txn_")
+
+    run(story)
+
+
+@pytest.mark.parametrize("heard", ["everything", "the charge only", "the payment only", "nothing"])
+def test_a_part_of_an_authorised_amount_is_captured_and_only_that_is_owed(
+    tmp_path: Path, heard: str
+) -> None:
+    lost = {
+        "everything": [],
+        "the charge only": ["payment_intent.*"],
+        "the payment only": ["charge.*"],
+        "nothing": ["*"],
+    }
+
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'capture.db'}") as it:
+            intent = it.simulator.acts.pay(10_000, "usd", metadata=OWNED, capture_method="manual")
+            await it.listen()
+            assert await it.balances() == {}
+            for kind in lost[heard]:
+                it.simulator.webhooks.drop(kind)
+            path = f"/v1/payment_intents/{intent['id']}/capture"
+            await _stripe(it, path, amount_to_capture="6000")
+            await it.listen()
+            if heard == "nothing":
+                await it.sweep()
+            assert (await it.balances())["merchant:bakery", "usd"] == -5_200
+            checked = await it.check()
+            assert checked["found"] == []
+            shown = (await it.get(f"/v1/payments/{intent['id']}")).json()
+            assert (shown["amount"], shown["amount_received"]) == (10_000, 6_000)
+
+    run(story)
+
+
+def test_refunds_in_parts_are_counted_until_nothing_is_left(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            card = "pm_card_bypassPending"
+            intent = it.simulator.acts.pay(10_000, "usd", card=card, metadata=OWNED)
+            seen = []
+            for amount in (2_500, 2_500, None):
+                it.simulator.acts.refund(payment_intent=intent["id"], amount=amount)
+                await it.listen()
+                shown = (await it.get(f"/v1/payments/{intent['id']}")).json()
+                seen.append((shown["status"], shown["amount_refunded"]))
+            assert seen == [
+                ("partially_refunded", 2_500),
+                ("partially_refunded", 5_000),
+                ("refunded", 10_000),
+            ]
+            # The refunds were the merchant's to bear, the platform kept its fee.
+            assert (await it.balances())["merchant:bakery", "usd"] == 800
+            assert (await it.check())["status"] == "clean"
 
     run(story)
