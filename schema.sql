@@ -97,18 +97,18 @@ CREATE TABLE balance_transactions (
     source_amount BIGINT NOT NULL,
     source_currency TEXT NOT NULL,
     source_charge TEXT NOT NULL,
-    payout TEXT NOT NULL,
     exchange_rate TEXT NOT NULL,
     description TEXT NOT NULL,
     clears TEXT NOT NULL,
+    suspended BIGINT NOT NULL CHECK (suspended IN (0, 1)),
     mirrored_at BIGINT NOT NULL,
     -- Stripe's own rule; a row that breaks it was misread.
     CONSTRAINT net_is_amount_less_fee CHECK (net = amount - fee)
 ) /*+sqlite WITHOUT ROWID */;
 CREATE INDEX balance_transactions_clears ON balance_transactions (clears) WHERE clears <> '';
 CREATE INDEX balance_transactions_listing ON balance_transactions (created, id);
-CREATE INDEX balance_transactions_suspense ON balance_transactions (reporting_category, id)
-    WHERE clears = '';
+CREATE INDEX balance_transactions_suspended ON balance_transactions (created, id)
+    WHERE suspended = 1;
 
 -- How far each list at Stripe has been walked. A window is covered only when the walk reached its
 -- end; `cursor` lets an interrupted one go on where it stopped.
@@ -291,7 +291,8 @@ CREATE TABLE payouts (
 CREATE UNIQUE INDEX one_payout_for_one_transfer ON payouts (transfer_id) WHERE transfer_id <> '';
 CREATE INDEX payouts_listing ON payouts (created_at, id);
 CREATE INDEX payouts_unresolved ON payouts (created_at, id)
-    WHERE status IN ('sending', 'unknown');
+    WHERE status IN ('pending', 'sending', 'unknown');
+CREATE INDEX payouts_recent ON payouts (updated_at) WHERE status = 'completed';
 
 -- ---------------------------------------------------------------------------------------------
 -- Runs and findings. A run is written once; a finding lives until it clears.

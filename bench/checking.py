@@ -102,7 +102,7 @@ def _side(url: str, database: Database, balance: int, count: int) -> _Side:
         Coverage(stream, PLATFORM, 0, now, 1, 0, 0, True)
         for stream in ("balance_transactions", "transfers")
     )
-    mirrored = Mirrored(PLATFORM, reading, now, False, (movements,))
+    mirrored = Mirrored(PLATFORM, reading, now, False, (movements,), held={CURRENCY: balance})
     return _Side(build_context(settings, database, world), mirrored, Compared(transfers, ()))
 
 

@@ -52,12 +52,12 @@ FROM priced;
 _FACTS = """
 INSERT INTO balance_transactions (id, stripe_account, type, reporting_category, balance_type,
     currency, amount, fee, net, created, available_on, status, source, source_amount,
-    source_currency, source_charge, payout, exchange_rate, description, clears, mirrored_at)
+    source_currency, source_charge, exchange_rate, description, clears, suspended, mirrored_at)
 SELECT txn, 'platform', CASE WHEN paid THEN 'transfer' ELSE 'charge' END,
     CASE WHEN paid THEN 'transfer' ELSE 'charge' END, 'payments', 'usd',
     CASE WHEN paid THEN -money ELSE money END, fee,
     CASE WHEN paid THEN -money ELSE money - fee END, at, at + 172800, 'available', object, money,
-    'usd', '', '', '', '', object, at + 300
+    'usd', '', '', '', object, 0, at + 300
 FROM movements;
 """
 

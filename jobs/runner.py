@@ -1,7 +1,7 @@
 """Run a job's slot once, on one instance: claim it, keep the lease alive, write down how it ended.
 
-APScheduler only ticks. The slot is the number of the tick since the epoch, so every instance counts
-the same ones; whoever moves the row in `leases` forward runs it.
+APScheduler only ticks. A slot is the epoch second at which an interval begins, the same one on
+every instance; whoever moves the row in `leases` forward to it runs it.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from jobs import (
     compare_transfers,
     recover_events,
     reread,
+    resume_payouts,
     self_check,
 )
 from jobs.runner import Job, run_slot
@@ -24,6 +25,7 @@ from reconciler.context import Context
 JOBS = (
     Job("apply_pending", 1, apply_pending.run),
     Job("reread", 5, reread.run),
+    Job("resume_payouts", 15, resume_payouts.run),
     Job("recover_events", 60, recover_events.run),
     Job("check_balance", 300, check_balance.run),
     Job("compare_transfers", 900, compare_transfers.run),
@@ -69,8 +71,10 @@ class Schedule:
         assert task is not None
         self._running.add(task)
         try:
+            # A slot is a moment, so that the order of slots outlives a change of the interval.
             # The clock counts seconds: ticks closer together share a slot, and one of them runs.
-            slot = int(self._context.now() / max(seconds, 1.0))
+            step = max(1, round(seconds))
+            slot = self._context.now() // step * step
             await run_slot(self._context, job, slot, self._holder)
         finally:
             self._running.discard(task)

@@ -171,7 +171,7 @@ async def _save(session: Session, policy: Policy, work: _Work, now: int) -> None
         else:
             clear[id] = record.snapshot.as_of
     await objects.save(session, rows)
-    for fetch in _missing_payments(work, now):
+    for fetch in [*_missing_payments(work, now), *_bad_fees(work, now)]:
         wanted.setdefault(fetch.object_id, fetch)
     await objects.settled(session, clear)
     if wanted:
@@ -187,6 +187,19 @@ def _reread(record: Record, needs: Iterable[Need], now: int) -> objects.Fetch:
         snapshot.as_of,
         now + REREAD_AFTER_SECONDS,
     )
+
+
+def _bad_fees(work: _Work, now: int) -> list[objects.Fetch]:
+    """Payments with an unusable fee, when one of their other objects changes: Stripe sends no event
+    for a PaymentIntent's metadata, but does for its charge's."""
+    touched = {work.records[id].snapshot.family for id in work.changed}
+    return [
+        _reread(record, [Need.BAD_FEE], now)
+        for id, record in sorted(work.records.items())
+        if id not in work.changed
+        and record.snapshot.family in touched
+        and record.snapshot.detail.get("platform_fee") == -1
+    ]
 
 
 def _missing_payments(work: _Work, now: int) -> list[objects.Fetch]:

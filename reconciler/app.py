@@ -23,6 +23,7 @@ from handlers.problems import no_route
 from handlers.routes import build_routes
 from handlers.state import Endpoint, State
 from jobs.schedule import Schedule
+from reconciler.apply import requeue_dead
 from reconciler.context import STRIPE_API_VERSION, Context, Policy
 from reconciler.gateway import transport
 from reconciler.gateway.client import Gateway
@@ -93,6 +94,7 @@ def build_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with opened(settings, world) as context:
             await bootstrap_key(context, settings.admin_key.get_secret_value())
+            await requeue_dead(context)
             state.open(context, _endpoints(settings, context) if http else {})
             schedule = Schedule(context, secrets.token_hex(4), settings.interval_scale)
             if jobs:

@@ -95,6 +95,13 @@ async def apply_all(context: Context, limit: int = BATCH) -> Applied:
     return done
 
 
+async def requeue_dead(context: Context, event_ids: Sequence[str] | None = None) -> int:
+    """Dead events, those named or all, will be tried again: how many. Done at every start, because
+    a newer version may be able to apply what an older one could not."""
+    async with context.write() as session:
+        return await inbox.requeue(session, event_ids)
+
+
 async def _apply(
     context: Context, prepared: Sequence[Prepared], rows: Mapping[int, Row]
 ) -> Applied:

@@ -7,6 +7,7 @@ movements. Must not swallow what could not be read: the run says so and is `inco
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -15,17 +16,20 @@ from reconciler.compare_transfers import Compared, compare_transfers
 from reconciler.context import Context
 from reconciler.detectors import Inputs
 from reconciler.domain.bridge import Bridge, BridgeLine
-from reconciler.domain.findings import Finding, FindingKind
+from reconciler.domain.findings import FindingKind
+from reconciler.domain.ledger import STRIPE_BALANCE
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.gateway.client import Gateway
-from reconciler.gather import gather
+from reconciler.gather import Gathered, gather
 from reconciler.mirror_balance import Mirrored, mirror_balance
 from reconciler.report import Report, report
 from reconciler.store import runs
-from reconciler.store.database import Session
+from reconciler.tracking import track
 from reconciler.walk import Coverage
 
 log = structlog.get_logger()
+
+ATTEMPTS = 3
 
 
 async def check(
@@ -37,9 +41,15 @@ async def check(
 ) -> dict[str, Any]:
     """The run that was written. `recovered` is the coverage of an event sweep just before it."""
     started = context.now()
-    mirrored = await mirror_balance(context, stripe, PLATFORM, pages)
     compared = await compare_transfers(context, stripe)
-    return await reconcile(context, mirrored, compared, recovered, started)
+    for attempt in range(1, ATTEMPTS + 1):
+        mirrored = await mirror_balance(context, stripe, PLATFORM, pages)
+        run = await reconcile(
+            context, mirrored, compared, recovered, started, last=attempt == ATTEMPTS
+        )
+        if run is not None:
+            return run
+    raise AssertionError("the last attempt always writes a run")
 
 
 async def reconcile(
@@ -48,14 +58,25 @@ async def reconcile(
     compared: Compared | None,
     recovered: Coverage | None,
     started: int,
-) -> dict[str, Any]:
-    """Compare what is open, write the run, and let findings that no longer stand be cleared."""
+    *,
+    last: bool = True,
+) -> dict[str, Any] | None:
+    """Compare what is open, write the run, and let findings that no longer stand be cleared.
+
+    Somebody else may have mirrored more since Stripe's balance was read; then the two cannot be
+    compared. None asks for another attempt; the last one writes an incomplete run instead.
+    """
     async with context.database.read(snapshot=True) as session:
-        gathered = await gather(session, mirrored.stripe_account)
+        gathered = await gather(session, mirrored.stripe_account, context.now())
+    if mirrored.complete and _moved_on(mirrored, gathered):
+        if not last:
+            return None
+        mirrored = replace(mirrored, raced=True)
     now = context.now()
     outcome = report(Inputs(mirrored, compared, recovered, gathered, now))
-    async with context.write() as session:
-        stored = await _store_findings(session, context, outcome.findings, now)
+    unseen = _not_looked_at(mirrored, compared)
+    async with context.write_books() as session:
+        stored = await track(session, context, outcome.findings, lambda k: k[3] not in unseen, now)
         everything = [*stored, *gathered.invariants]
         run = _run(context.new_id("run"), started, now, outcome, everything)
         await runs.save_run(session, run, everything)
@@ -63,21 +84,24 @@ async def reconcile(
     return run
 
 
-async def _store_findings(
-    session: Session, context: Context, found: Sequence[Finding], now: int
-) -> list[dict[str, Any]]:
-    living = await runs.living(session)
-    kept = []
-    for finding in found:
-        held = living.pop(runs.key_of(finding), None)
-        id = held["id"] if held else context.new_id("fnd")
-        kept.append((id, held["first_seen"] if held else now, finding))
-    # What the self-check found stands until the self-check no longer finds it.
-    gone = [
-        row["id"] for key, row in living.items() if key[3] != FindingKind.INVARIANT_BROKEN.value
-    ]
-    await runs.clear(session, gone, now)
-    return await runs.save_findings(session, kept, now)
+def _moved_on(mirrored: Mirrored, gathered: Gathered) -> bool:
+    """Whether the ledger holds other movements than when Stripe's balance was read."""
+    held = {
+        currency: balances[STRIPE_BALANCE]
+        for currency, balances in gathered.balances.items()
+        if balances.get(STRIPE_BALANCE)
+    }
+    return held != {currency: amount for currency, amount in mirrored.held.items() if amount}
+
+
+def _not_looked_at(mirrored: Mirrored, compared: Compared | None) -> set[str]:
+    """Kinds of findings that this look could not have seen, and so must not clear."""
+    unseen = {FindingKind.INVARIANT_BROKEN.value}  # the self-check's
+    if not mirrored.complete:
+        unseen.add(FindingKind.UNMIRRORED_BALANCE.value)
+    if compared is None or not compared.coverage.complete:
+        unseen.add(FindingKind.MISSING_AT_STRIPE.value)
+    return unseen
 
 
 def _run(

@@ -8,29 +8,26 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
-import msgspec
 import typer
 import uvicorn
-from rich.console import Console
-from rich.table import Table
 
-from reconciler import exports, importing, keys, printing
-from reconciler.app import configure_logging, opened, real_world
+from reconciler import exports, importing, printing
+from reconciler.app import configure_logging, real_world
+from reconciler.apply import apply_all, requeue_dead
 from reconciler.check import check as check_now
+from reconciler.cli_keys import keys_cli
 from reconciler.context import Context
 from reconciler.gateway.outcomes import StripeUnavailable
 from reconciler.settings import BadSettings, load
-from reconciler.store import keys as stored_keys
 from reconciler.store import runs
 from reconciler.store.database import Database, DatabaseUnavailable, WeakDurability
 from reconciler.store.migrate import NewerSchema
 from reconciler.store.migrate import migrate as migrate_now
+from reconciler.terminal import COULD_NOT_RUN, FINE, PROBLEM, err, out, print_json, with_context
 
-FINE, PROBLEM, COULD_NOT_RUN = 0, 1, 2
 EXPECTED = (BadSettings, DatabaseUnavailable, WeakDurability, NewerSchema, StripeUnavailable)
 
 cli = typer.Typer(
@@ -39,11 +36,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-keys_cli = typer.Typer(help="API keys.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
-
-out = printing.terminal()
-err = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -61,24 +54,6 @@ def main() -> None:
 def _stop(sentence: str) -> NoReturn:
     err.print(f"reconciler: {sentence}", style="bold red", highlight=False, markup=False)
     raise SystemExit(COULD_NOT_RUN)
-
-
-def _with_context(work: Callable[[Context], Awaitable[int]], *, stripe: bool = False) -> NoReturn:
-    """Run one piece of work on an open context; its number is the exit code."""
-    settings = load()
-    configure_logging("warning")
-    if stripe:
-        settings.require_stripe()
-
-    async def run() -> int:
-        async with opened(settings) as context:
-            return await work(context)
-
-    raise SystemExit(asyncio.run(run()))
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
 @cli.command()
@@ -163,12 +138,12 @@ def check(json: AsJson = False) -> None:
         async with context.database.read() as session:
             found = await runs.run_findings(session, run["id"])
         if json:
-            _print_json({"run": run, "findings": found})
+            print_json({"run": run, "findings": found})
         else:
             printing.run(out, run, found, "Drift report")
         return {"clean": FINE, "drift": PROBLEM}.get(run["status"], COULD_NOT_RUN)
 
-    _with_context(work, stripe=True)
+    with_context(work, stripe=True)
 
 
 @cli.command()
@@ -185,14 +160,18 @@ def findings(
         async with context.database.read() as session:
             found = await runs.findings(session, limit, None, status)
             still_open = await runs.findings(session, 1, None, "open")
+            newest = await runs.run(session, "latest")
         if json:
-            _print_json(found)
+            print_json(found)
         else:
             printing.findings(out, found)
+        if newest is None or newest["status"] == "incomplete":
+            err.print("The newest check is missing or incomplete: there may be more.")
+            return COULD_NOT_RUN
         wanted = status in ("", "open")
         return PROBLEM if wanted and still_open else FINE
 
-    _with_context(work)
+    with_context(work)
 
 
 @cli.command()
@@ -214,7 +193,25 @@ def export(
         sys.stdout.buffer.write(body)
         return FINE
 
-    _with_context(work)
+    with_context(work)
+
+
+@cli.command()
+def replay(
+    events: Annotated[list[str] | None, typer.Argument(help="Ids of dead events.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="All dead events.")] = False,
+) -> None:
+    """Try events again that could not be applied."""
+    if bool(events) is failed:
+        raise BadSettings("Name the events to replay, or say --failed for all that are dead.")
+
+    async def work(context: Context) -> int:
+        asked = await requeue_dead(context, None if failed else events)
+        done = await apply_all(context)
+        out.print(f"{asked} tried again: {done.applied} applied, {done.failed} failed")
+        return PROBLEM if done.failed or (events and asked < len(events)) else FINE
+
+    with_context(work)
 
 
 @cli.command("import-events")
@@ -227,60 +224,9 @@ def import_events(
     async def work(context: Context) -> int:
         summary = await importing.import_files(context, files, out if not json else None)
         if json:
-            _print_json(summary)
+            print_json(summary)
         else:
             printing.imported(out, summary)
         return PROBLEM if summary["unreadable"] or summary["dead"] else FINE
 
-    _with_context(work)
-
-
-@keys_cli.command("create")
-def keys_create(
-    role: Annotated[str, typer.Option(help="viewer, operator, finance or admin.")],
-    name: str = "",
-) -> None:
-    """Make an API key; it is shown once."""
-    if role.upper() not in keys.Role.__members__:
-        raise BadSettings("--role must be viewer, operator, finance or admin.")
-
-    async def work(context: Context) -> int:
-        id, key = await keys.create_key(context, name or role, keys.role_named(role))
-        out.print(f"{id}\n{key}", highlight=False, soft_wrap=True)
-        err.print("Keep it now: only its digest is stored.")
-        return FINE
-
-    _with_context(work)
-
-
-@keys_cli.command("list")
-def keys_list(json: AsJson = False) -> None:
-    """Every key, living or revoked; never the key itself."""
-
-    async def work(context: Context) -> int:
-        async with context.database.read() as session:
-            rows = [dict(row) for row in await stored_keys.all_keys(session)]
-        if json:
-            _print_json(rows)
-            return FINE
-        table = Table("id", "name", "role", "state")
-        for row in rows:
-            state = "revoked" if row["revoked_at"] else "living"
-            table.add_row(row["id"], row["name"], row["role"], state)
-        out.print(table)
-        return FINE
-
-    _with_context(work)
-
-
-@keys_cli.command("revoke")
-def keys_revoke(id: str) -> None:
-    """Revoke a key by its id."""
-
-    async def work(context: Context) -> int:
-        async with context.write() as session:
-            done = await stored_keys.revoke(session, id, context.now())
-        out.print(f"{id} is revoked" if done else f"there is no living key {id}")
-        return FINE if done else PROBLEM
-
-    _with_context(work)
+    with_context(work)

@@ -44,10 +44,17 @@ class Compared:
 
 
 def compare(transfer: Snapshot, payout: Mapping[str, object] | None) -> Comparison:
-    """How one transfer compares with the payout that it names. Pure."""
+    """How one transfer compares with the payout that it names. Pure.
+
+    One that should not be and has come back in full leaves nothing to say. A payout that is still
+    on its way agrees: whether its answer comes is told elsewhere.
+    """
+    unwanted = payout is None or payout["transfer_id"] not in ("", transfer.id)
+    if unwanted and transfer.detail["amount_reversed"] == transfer.amount:
+        return Comparison.AGREES
     if payout is None:
         return Comparison.NO_PAYOUT
-    if payout["transfer_id"] not in ("", transfer.id):
+    if unwanted:
         return Comparison.SECOND_TRANSFER
     if payout["currency"] != transfer.currency:
         return Comparison.CURRENCY_DIFFERS
@@ -55,7 +62,7 @@ def compare(transfer: Snapshot, payout: Mapping[str, object] | None) -> Comparis
         return Comparison.AMOUNT_DIFFERS
     if payout["destination"] != transfer.detail["destination"]:
         return Comparison.DESTINATION_DIFFERS
-    if payout["status"] != "completed":
+    if payout["status"] == "failed":
         return Comparison.STATUS_DIFFERS
     return Comparison.AGREES
 

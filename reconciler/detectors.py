@@ -56,7 +56,8 @@ def findings(inputs: Inputs) -> list[Finding]:
     seen = {f.reference for f in found}
     found += [f for f in _transfers(inputs) if f.reference not in seen]
     found += [_dead(row) for row in gathered.dead]
-    found += [_outcome_unknown(row) for row in gathered.unresolved]
+    found += [_outcome_unknown(row, now) for row in gathered.unresolved]
+    found += [_unread(row) for row in gathered.unread]
     found += [_doubtful(need, record) for need, record in gathered.doubtful]
     return sorted(found, key=lambda f: (f.currency, f.kind, f.reference))
 
@@ -178,6 +179,23 @@ def _transfers(inputs: Inputs) -> Iterable[Finding]:
         )
 
 
+def _unread(row: Row) -> Finding:
+    """An object that should have been read long ago: what rests on it is not sure."""
+    error = f": {row['error']}" if row["error"] else ""
+    return Finding(
+        FindingKind.STATUS_DIFFERS,
+        Cause.READ_PENDING,
+        PLATFORM,
+        row["object_id"],
+        "",
+        0,
+        0,
+        f"{row['object_id']} is still to be read from Stripe ({row['reason']}){error}.",
+        repair="see that the key may read it, and that the job reread runs",
+        evidence=({"object": row["object_id"], "reason": row["reason"], "error": row["error"]},),
+    )
+
+
 def _dead(row: Row) -> Finding:
     return Finding(
         FindingKind.DELIVERY_GAP,
@@ -193,7 +211,14 @@ def _dead(row: Row) -> Finding:
     )
 
 
-def _outcome_unknown(row: Row) -> Finding:
+IN_FLIGHT_SECONDS = 120
+"""How long a payout may be on its way before its silence means something; the job that resumes
+what a crash left behind acts sooner."""
+
+
+def _outcome_unknown(row: Row, now: int) -> Finding:
+    if row["status"] != "unknown":
+        return _in_flight(row, now)
     return Finding(
         FindingKind.OUTCOME_UNKNOWN,
         Cause.NO_ANSWER,
@@ -206,6 +231,24 @@ def _outcome_unknown(row: Row) -> Finding:
         at_risk=row["amount"],
         repair="prove it by listing Stripe's transfers; never send it again",
         evidence=({"payout": row["id"], "merchant": row["merchant"], "status": row["status"]},),
+    )
+
+
+def _in_flight(row: Row, now: int) -> Finding:
+    clear_by = row["updated_at"] + IN_FLIGHT_SECONDS
+    return Finding(
+        FindingKind.OUTCOME_UNKNOWN,
+        Cause.NO_ANSWER,
+        PLATFORM,
+        row["id"],
+        row["currency"],
+        0,
+        0,
+        f"Payout {row['id']} is {row['status']}: decided, and not answered for by Stripe yet.",
+        clear_by,
+        0 if now < clear_by else row["amount"],
+        "see that the job resume_payouts runs",
+        ({"payout": row["id"], "merchant": row["merchant"], "status": row["status"]},),
     )
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.domain.books import Instruction
-from reconciler.domain.facts import STRAIGHT, BalanceTransaction
-from reconciler.domain.ledger import SUSPENSE, account_owner
+from reconciler.domain.facts import BalanceTransaction
+from reconciler.domain.ledger import account_owner
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import Need, Record
-from reconciler.domain.verdicts import Open, Received
+from reconciler.domain.verdicts import WEBHOOK_SECONDS, Open, Received
 from reconciler.store import books, inbox, mirror, objects, payouts, runs
 from reconciler.store.database import Row, Session
 
@@ -35,24 +35,23 @@ class Gathered:
     dead: tuple[Row, ...]
     unresolved: tuple[Row, ...]
     doubtful: tuple[tuple[Need, Record], ...]
+    unread: tuple[Row, ...]
     invariants: tuple[dict[str, Any], ...]
 
 
-async def gather(session: Session, stripe_account: str) -> Gathered:
+async def gather(session: Session, stripe_account: str, now: int) -> Gathered:
     """Read what is open, in the caller's session."""
     rows = await books.open_clearings(session, stripe_account)
     balances: dict[str, dict[str, int]] = {}
     for row in await books.totals(session, stripe_account):
         kinds = balances.setdefault(row["currency"], {})
         kinds[row["kind"]] = row["books"] + row["facts"]
-    in_suspense: list[BalanceTransaction] = []
-    if any(kinds.get(SUSPENSE) for kinds in balances.values()):
-        known = STRAIGHT.keys()
-        in_suspense = await mirror.in_categories(session, stripe_account, known, SUSPENSE_LISTED)
+    in_suspense = await mirror.in_suspense(session, stripe_account, SUSPENSE_LISTED)
     doubtful = [
         (need, record)
         for need in (Need.UNKNOWN_STATUS, Need.BAD_FEE)
         for record in await objects.doubtful(session, need)
+        if need in record.needs("")  # a newer version may know what an older one did not
     ]
     return Gathered(
         await _open(session, rows),
@@ -62,6 +61,7 @@ async def gather(session: Session, stripe_account: str) -> Gathered:
         tuple(await inbox.dead(session, DEAD_LISTED)),
         tuple(await payouts.unresolved(session)),
         tuple(doubtful),
+        tuple(await objects.overdue_fetches(session, now - WEBHOOK_SECONDS)),
         tuple(await runs.living_of_kind(session, "invariant_broken")),
     )
 
@@ -73,6 +73,8 @@ async def _open(session: Session, rows: list[Row]) -> tuple[Open, ...]:
     records = await objects.get(session, ids)
     movements: dict[str, list[BalanceTransaction]] = {}
     for movement in await mirror.clearing(session, ids):
+        if not movement.counts:
+            continue
         movements.setdefault(movement.clears, []).append(movement)
     events: dict[str, list[Received]] = {}
     for row in await inbox.of_objects(session, ids):

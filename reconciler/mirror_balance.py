@@ -7,8 +7,8 @@ the newest row, and the whole list is walked again. Must not judge differences: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from reconciler.context import Context
 from reconciler.domain.facts import BalanceTransaction, posting
@@ -31,7 +31,8 @@ WHOLE_WALK_SECONDS = 3600
 @dataclass(frozen=True, slots=True)
 class Mirrored:
     """What was read of one account. `reading` is Stripe's balance, None if it could not be read;
-    `raced` says that it moved while its movements were read, each time we tried."""
+    `raced` says that it moved while its movements were read, each time we tried; `held` is what the
+    mirrored movements summed to at the reading, per currency."""
 
     stripe_account: str
     reading: BalanceReading | None
@@ -39,6 +40,7 @@ class Mirrored:
     raced: bool
     coverage: tuple[Coverage, ...]
     error: str = ""
+    held: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -63,14 +65,17 @@ async def _mirror(context: Context, stripe: Gateway, account: str, pages: int | 
         coverage.append(await _walk(context, stripe, account, STREAM, pages))
         as_of = context.now()
         after = await stripe.balance(account)
-        if not coverage[-1].complete or await _adds_up(context, account, after):
-            return Mirrored(account, after, as_of, False, tuple(coverage))
-        if after == before:
-            # It stood still, so what is missing is below what the walk looked at.
-            coverage += await _walk_whole(context, stripe, account, pages)
-            return Mirrored(account, after, as_of, False, tuple(coverage))
+        held = await _held(context, account)
+        stood_still = after == before
+        if not coverage[-1].complete or _adds_up(held, after) or stood_still:
+            break
         before = after
-    return Mirrored(account, after, as_of, True, tuple(coverage))
+    raced = coverage[-1].complete and not stood_still and not _adds_up(held, after)
+    if coverage[-1].complete and not raced and not _adds_up(held, after):
+        # It stood still, so what is missing is below what the walk looked at.
+        coverage += await _walk_whole(context, stripe, account, pages)
+        held = await _held(context, account)
+    return Mirrored(account, after, as_of, raced, tuple(coverage), held=held)
 
 
 async def _walk(
@@ -94,13 +99,17 @@ async def keep_movements(session: Session, rows: Sequence[BalanceTransaction], n
     return len(new)
 
 
-async def _adds_up(context: Context, account: str, reading: BalanceReading) -> bool:
+async def _held(context: Context, account: str) -> dict[str, int]:
+    """What the mirrored movements sum to, per currency."""
     async with context.database.read() as session:
-        held = {
+        return {
             row["currency"]: row["facts"]
             for row in await books.totals(session, account)
             if row["kind"] == STRIPE_BALANCE
         }
+
+
+def _adds_up(held: Mapping[str, int], reading: BalanceReading) -> bool:
     currencies = held.keys() | reading.available.keys() | reading.pending.keys()
     return all(held.get(c, 0) == reading.total(c) for c in currencies)
 

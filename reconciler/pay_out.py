@@ -27,6 +27,9 @@ from reconciler.store.database import Row, Session
 
 log = structlog.get_logger()
 
+STUCK_SECONDS = 90
+"""Longer than Stripe is waited for: what has not moved since was left behind by a crash."""
+
 
 async def pay_out(
     context: Context, stripe: Gateway, merchant: str, amount: int, currency: str
@@ -35,8 +38,9 @@ async def pay_out(
 
     Raises StripeUnavailable if the platform's available balance cannot be read: nothing was begun.
     """
+    asked_at = context.now()
     available = (await stripe.balance()).available.get(currency, 0)
-    decided = await _decide(context, merchant, amount, currency, available)
+    decided = await _decide(context, merchant, amount, currency, available, asked_at)
     if isinstance(decided, Refusal):
         return decided
     await _send(context, stripe, decided)
@@ -47,7 +51,7 @@ async def pay_out(
 
 
 async def _decide(
-    context: Context, merchant: str, amount: int, currency: str, available: int
+    context: Context, merchant: str, amount: int, currency: str, available: int, asked_at: int
 ) -> str | Refusal:
     """The id of a payout whose money is reserved, or the first check that fails."""
     now = context.now()
@@ -61,6 +65,7 @@ async def _decide(
             return Refusal(
                 "not_connected", f"Merchant {merchant} has no connected account; onboard it first."
             )
+        available -= await payouts.completed_since(session, currency, asked_at)
         refusal = await _affordable(session, merchant, amount, currency, available)
         if refusal:
             return refusal
@@ -133,6 +138,33 @@ async def _post(session: Session, row: Row | dict[str, Any], *, counts: bool, no
     await books.save_positions(session, [position])
     if posting:
         await books.post(session, [(posting, payout.id)], now)
+
+
+async def resume(context: Context, stripe: Gateway) -> int:
+    """Payouts that a crash left between steps go on: how many.
+
+    A pending one was never sent, so it is sent. One that was being sent is unknown: it may have
+    happened.
+    """
+    now = context.now()
+    async with context.database.read() as session:
+        left = [r for r in await payouts.unresolved(session) if r["status"] != "unknown"]
+    stuck = [r for r in left if r["updated_at"] < now - STUCK_SECONDS]
+    for row in stuck:
+        if row["status"] == "pending":
+            await _send(context, stripe, row["id"])
+            continue
+        async with context.write() as session:
+            await payouts.move(
+                session,
+                row["id"],
+                expected="sending",
+                status="unknown",
+                now=now,
+                failure_code="no_answer",
+                failure_message="the service stopped before Stripe answered",
+            )
+    return len(stuck)
 
 
 async def _send(context: Context, stripe: Gateway, id: str) -> None:

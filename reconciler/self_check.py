@@ -8,6 +8,7 @@ What breaks one is a finding of kind `invariant_broken`. It repairs nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -16,10 +17,12 @@ from reconciler.context import Context
 from reconciler.domain.books import Family, positions
 from reconciler.domain.findings import Cause, Finding, FindingKind
 from reconciler.domain.ledger import total
-from reconciler.domain.positions import Position, PositionKind
-from reconciler.domain.snapshot import PLATFORM
+from reconciler.domain.lifecycle import Kind
+from reconciler.domain.positions import Position
+from reconciler.domain.snapshot import PLATFORM, Snapshot
 from reconciler.store import books, objects, payouts, runs
 from reconciler.store.database import Session
+from reconciler.tracking import track
 
 log = structlog.get_logger()
 
@@ -36,16 +39,9 @@ async def self_check(context: Context) -> list[Finding]:
     found = list({runs.key_of(finding): finding for finding in reversed(found)}.values())[::-1]
     found = found[:REPORTED]
     now = context.now()
-    async with context.write() as session:
-        living = await runs.living(session)
-        held = {k: row for k, row in living.items() if k[3] == FindingKind.INVARIANT_BROKEN.value}
-        kept = []
-        for finding in found:
-            row = held.pop(runs.key_of(finding), None)
-            id = row["id"] if row else context.new_id("fnd")
-            kept.append((id, row["first_seen"] if row else now, finding))
-        await runs.clear(session, [row["id"] for row in held.values()], now)
-        await runs.save_findings(session, kept, now)
+    ours = FindingKind.INVARIANT_BROKEN.value
+    async with context.write_books() as session:
+        await track(session, context, found, lambda key: key[3] == ours, now)
     if found:
         log.error("ledger.invariant_broken", findings=len(found))
     return found
@@ -76,50 +72,59 @@ def _broken(reference: str, currency: str, explanation: str, evidence: dict[str,
 
 
 async def _positions(session: Session, context: Context) -> list[Finding]:
-    """Walk every position, a page at a time, against its entries and against the rules."""
+    """Walk every position, a page at a time, against its entries."""
     found: list[Finding] = []
     after = ""
-    while len(found) < REPORTED:
-        page = await books.positions_after(session, after, PAGE)
-        if not page:
-            break
+    while page := await books.positions_after(session, after, PAGE):
         after = page[-1].reference
         posted = await books.posted_lines(session, {p.reference for p in page})
         for position in page:
             lines = total(posted.get(position.reference, []))
             if lines != position.lines:
                 found.append(_position(position, "its entries", lines))
-        found += await _against_rules(session, context, page)
+        if len(found) >= REPORTED:
+            break
+    for reference in await books.references_without_position(session, REPORTED):
+        text = f"The books hold entries for {reference} and no position of it."
+        found.append(_broken(reference, "", text, {"reference": reference}))
+    return [*found, *await _against_rules(session, context)]
+
+
+async def _against_rules(session: Session, context: Context) -> list[Finding]:
+    """Walk every family of records: its positions are just what the posting rules say."""
+    found: list[Finding] = []
+    after = ""
+    while families := await objects.families_after(session, after, PAGE):
+        after = families[-1]
+        expected = await _expected(session, context, families)
+        held = await books.positions(session, families)
+        for reference in sorted(expected.keys() | held.keys()):
+            target, position = expected.get(reference), held.get(reference)
+            lines = target.lines if target else ()
+            if lines != (position.lines if position else ()):
+                stands = position or replace(expected[reference], lines=())
+                found.append(_position(stands, "the posting rules", lines))
+        if len(found) >= REPORTED:
+            break
     return found
 
 
-async def _against_rules(
-    session: Session, context: Context, page: Sequence[Position]
-) -> list[Finding]:
-    """The positions of a page, as the posting rules would have them."""
-    derived = [p for p in page if p.kind is not PositionKind.PAYOUT]
-    families: dict[str, list[Any]] = {}
-    for record in await objects.related(session, {p.family for p in derived}):
-        families.setdefault(record.snapshot.family, []).append(record.snapshot)
-    named = {
-        str(s.detail["payout"])
-        for members in families.values()
-        for s in members
-        if "payout" in s.detail
-    }
-    known = await payouts.instructions(session, named - {""})
+async def _expected(
+    session: Session, context: Context, families: Sequence[str]
+) -> dict[str, Position]:
+    """The positions that the posting rules give these families."""
+    members: dict[str, list[Snapshot]] = {}
+    for record in await objects.related(session, families):
+        members.setdefault(record.snapshot.family, []).append(record.snapshot)
+    transfers = [s for f in members.values() for s in f if s.kind is Kind.TRANSFER]
+    named = {str(s.detail["payout"]) for s in transfers} - {""}
+    known = await payouts.instructions(session, named)
     expected: dict[str, Position] = {}
-    for id, members in families.items():
-        family = Family(id, tuple(members), known)
+    for id in families:
+        family = Family(id, tuple(members.get(id, ())), known)
         for position in positions(family, context.policy.disputes_borne_by):
             expected[position.reference] = position
-    found = []
-    for position in derived:
-        target = expected.get(position.reference)
-        lines = target.lines if target else ()
-        if lines != position.lines:
-            found.append(_position(position, "the posting rules", lines))
-    return found
+    return expected
 
 
 def _position(position: Position, what: str, lines: Sequence[Any]) -> Finding:

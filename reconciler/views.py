@@ -106,8 +106,8 @@ async def platform_balance(context: Context) -> list[dict[str, Any]]:
             "pending": reading.pending.get(currency, 0) if reading else kept[currency]["pending"],
             "books": -sum(v for k, v in held.get(currency, {}).items() if k in shown),
             "reserved": -held.get(currency, {}).get("reserved", 0),
-            "drift": kept.get(currency, {}).get("drift", 0),
-            "drift_as_of": run["finished_at"] if run else None,
+            "drift": kept[currency]["drift"] if currency in kept else None,
+            "drift_as_of": kept[currency]["as_of"] if currency in kept else None,
         }
         for currency in sorted(stated | (held.keys() if reading else set()))
     ]

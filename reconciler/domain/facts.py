@@ -98,7 +98,6 @@ class BalanceTransaction:
     source_amount: int
     source_currency: str
     source_charge: str
-    payout: str
     exchange_rate: str
     description: str
 
@@ -110,6 +109,11 @@ class BalanceTransaction:
         if self.reporting_category in ON_THE_CHARGE and self.source_charge:
             return self.source_charge
         return self.source
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it moved the balance for a reason that this version does not know."""
+        return self.counts and not self.clears and self.reporting_category not in STRAIGHT
 
     @property
     def counts(self) -> bool:

@@ -131,12 +131,14 @@ def _only_in_books(case: Open, now: int, *, mirrored: bool) -> Verdict:
     kind, snapshot = FindingKind.MISSING_AT_STRIPE, case.snapshot
     since = max(snapshot.created if snapshot else 0, case.booked_at)
     amount = major(abs(case.books), case.currency)
-    if snapshot and snapshot.kind is Kind.REFUND and snapshot.status == "pending":
+    waits = snapshot and snapshot.status in ("pending", "requires_action")
+    if snapshot and snapshot.kind is Kind.REFUND and waits:
         short = snapshot.detail["pending_reason"] == "insufficient_funds"
         cause = Cause.REFUND_WAITS_FOR_FUNDS if short else Cause.REFUND_PENDING
-        text = f"The refund of {amount} {case.currency} is pending at Stripe" + (
-            " until the platform's balance can pay it." if short else "."
-        )
+        reason = "until the platform's balance can pay it" if short else "at Stripe"
+        if snapshot.status == "requires_action":
+            reason = "until the customer has acted"
+        text = f"The refund of {amount} {case.currency} is pending {reason}."
         return Verdict(kind, cause, text, since + REFUND_SECONDS)
     if not mirrored:
         text = "Stripe's movements have not been read to the end; this one may be among the rest."

@@ -133,9 +133,9 @@ class Gateway:
         ]
         return Page(tuple(rows), _next(body))
 
-    async def events(self, window: Window, cursor: str, account: str = PLATFORM) -> Page[Json]:
-        """One page of events as Stripe keeps them, for 30 days."""
-        body = await self._list("/v1/events", window, cursor, account)
+    async def events(self, window: Window, cursor: str) -> Page[Json]:
+        """One page of the platform's own events as Stripe keeps them, for 30 days."""
+        body = await self._list("/v1/events", window, cursor, PLATFORM)
         return Page(tuple(fields.rows(body, "data")), _next(body))
 
     async def retrieve(
@@ -261,10 +261,9 @@ def balance_transaction(body: Json, account: str) -> BalanceTransaction:
         available_on=fields.seconds(body, "available_on"),
         status=fields.text(body, "status"),
         source=fields.text(body, "source"),
-        source_amount=_source_amount(expanded, fields.text(body, "id")),
+        source_amount=_source_amount(expanded, body),
         source_currency=fields.text(expanded, "currency"),
         source_charge=fields.text(expanded, "charge"),
-        payout="",
         exchange_rate="" if rate is None else repr(rate),
         description=_description(body.get("description")),
     )
@@ -278,9 +277,12 @@ def _description(written: Any) -> str:
     return clean[: fields.LONGEST_TEXT]
 
 
-def _source_amount(source: Json, movement: str) -> int:
-    """The source's own amount, in its own currency; of a transfer's return, the reversal's."""
+def _source_amount(source: Json, movement: Json) -> int:
+    """What of the source moved, in its own currency: of a charge what was captured, of a transfer's
+    return the reversal's amount."""
     for reversal in fields.items(source, "reversals"):
-        if fields.text(reversal, "balance_transaction") == movement:
+        if fields.text(reversal, "balance_transaction") == fields.text(movement, "id"):
             return fields.amount(reversal, "amount")
+    if source.get("object") == "charge" and movement.get("reporting_category") == "charge":
+        return fields.amount(source, "amount_captured", fields.amount(source, "amount"))
     return fields.amount(source, "amount", 0, signed=True)

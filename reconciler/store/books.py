@@ -216,7 +216,7 @@ async def activity(session: Session, account: str) -> list[Row]:
     )
 
 
-async def entries(session: Session, accounts: Collection[str], limit: int = 500) -> list[Row]:
+async def entries(session: Session, accounts: Collection[str], limit: int = 5000) -> list[Row]:
     """The entries of these ledger accounts, newest first."""
     return await session.all(
         "SELECT e.account, e.currency, e.amount, t.id, t.reference, t.side, t.kind, t.cause,"
@@ -259,6 +259,17 @@ async def positions_after(session: Session, reference: str, limit: int) -> list[
         limit=limit,
     )
     return [_as_position(row) for row in rows]
+
+
+async def references_without_position(session: Session, limit: int) -> list[str]:
+    """What the books have posted for, and hold no position of."""
+    rows = await session.all(
+        "SELECT DISTINCT reference FROM ledger_transactions WHERE side = 'books' AND NOT EXISTS"
+        " (SELECT 1 FROM positions WHERE positions.reference = ledger_transactions.reference)"
+        " ORDER BY reference LIMIT :limit",
+        limit=limit,
+    )
+    return [row["reference"] for row in rows]
 
 
 async def posted_lines(session: Session, references: Collection[str]) -> dict[str, list[Line]]:

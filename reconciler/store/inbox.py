@@ -103,6 +103,17 @@ async def settle(
     return {row["seq"] for row in rows}
 
 
+async def requeue(session: Session, event_ids: Collection[str] | None) -> int:
+    """Dead events are to be tried again, those named or all of them; how many."""
+    chosen = "" if event_ids is None else " AND event_id IN {each:ids}"
+    rows = await session.all(
+        "UPDATE inbox SET status = 'received', attempts = 0, next_attempt_at = 0, settled_at = 0"
+        f" WHERE status = 'dead'{chosen} RETURNING seq",
+        **({} if event_ids is None else {"ids": sorted(event_ids)}),
+    )
+    return len(rows)
+
+
 async def failed(
     session: Session, seq: int, error: str, *, dead: bool, next_attempt_at: int, now: int
 ) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from reconciler.store.database import Row, Session
 
+KEPT_SECONDS = 7 * 86400
+"""How long the history of runs is kept."""
+
 
 class LostLease(Exception):
     """Another instance has claimed this job since: what it was about to write must not be."""
@@ -71,7 +74,9 @@ async def finish(
         outcome=outcome,
     )
     await session.run(
-        "DELETE FROM job_runs WHERE job = :job AND slot < :oldest", job=job, oldest=slot - 1000
+        "DELETE FROM job_runs WHERE job = :job AND finished_at < :oldest",
+        job=job,
+        oldest=now - KEPT_SECONDS,
     )
 
 

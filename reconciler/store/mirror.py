@@ -19,7 +19,12 @@ def _column(name: str) -> tuple[str, ColumnType]:
 
 _INSERT = Batch(
     "balance_transactions",
-    (*(_column(name) for name in _NAMES), ("clears", "text"), ("mirrored_at", "bigint")),
+    (
+        *(_column(name) for name in _NAMES),
+        ("clears", "text"),
+        ("suspended", "bigint"),
+        ("mirrored_at", "bigint"),
+    ),
     tail="ON CONFLICT (id) DO NOTHING RETURNING id",
 )
 _COLUMNS = ", ".join(_NAMES)
@@ -31,7 +36,9 @@ def _as_fact(row: Row) -> BalanceTransaction:
 
 async def insert(session: Session, rows: Sequence[BalanceTransaction], now: int) -> set[str]:
     """Keep these movements; the ids of those that were not known."""
-    values = [(*(getattr(r, name) for name in _NAMES), r.clears, now) for r in rows]
+    values = [
+        (*(getattr(r, name) for name in _NAMES), r.clears, int(r.suspended), now) for r in rows
+    ]
     return {row["id"] for row in await session.write_many_returning(_INSERT, values)}
 
 
@@ -45,18 +52,14 @@ async def clearing(session: Session, object_ids: Collection[str]) -> list[Balanc
     return [_as_fact(row) for row in rows]
 
 
-async def in_categories(
-    session: Session, stripe_account: str, known: Collection[str], limit: int
+async def in_suspense(
+    session: Session, stripe_account: str, limit: int
 ) -> list[BalanceTransaction]:
-    """Movements that clear against nothing and are of none of the known categories."""
+    """Movements that were posted to suspense, oldest first."""
     rows = await session.all(
-        f"SELECT {_COLUMNS} FROM balance_transactions WHERE clears = ''"
-        " AND stripe_account = :account AND reporting_category IN ("
-        "  SELECT DISTINCT reporting_category FROM balance_transactions WHERE clears = ''"
-        "  AND reporting_category NOT IN {each:known})"
-        " ORDER BY created, id LIMIT :limit",
+        f"SELECT {_COLUMNS} FROM balance_transactions WHERE suspended = 1"
+        " AND stripe_account = :account ORDER BY created, id LIMIT :limit",
         account=stripe_account,
-        known=sorted(known),
         limit=limit,
     )
     return [_as_fact(row) for row in rows]

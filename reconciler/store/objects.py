@@ -129,12 +129,25 @@ async def page(
     return [as_record(row) for row in rows]
 
 
-async def doubtful(session: Session, need: str) -> list[Record]:
-    """Records that carry one particular need, oldest id first (at most 500)."""
-    rows = await session.all(
-        f"SELECT {COLUMNS}, needs FROM objects WHERE needs <> '' ORDER BY id LIMIT 500"
+async def families_after(session: Session, family: str, limit: int) -> list[str]:
+    """The platform's families in order, after the given one: for walking all of them."""
+    rows = await session.many(
+        "SELECT DISTINCT family FROM objects WHERE family > :after"
+        " AND stripe_account = 'platform' ORDER BY family LIMIT :limit",
+        after=family,
+        limit=limit,
     )
-    return [as_record(row) for row in rows if need in row["needs"].split(",")]
+    return [row["family"] for row in rows]
+
+
+async def doubtful(session: Session, need: str) -> list[Record]:
+    """Records that carried one particular need when they were stored, by id (at most 500)."""
+    rows = await session.all(
+        f"SELECT {COLUMNS} FROM objects WHERE needs <> '' AND needs LIKE :pattern"
+        " ORDER BY id LIMIT 500",
+        pattern=f"%{need}%",
+    )
+    return [as_record(row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +208,15 @@ async def due_fetches(session: Session, now: int, limit: int) -> list[Row]:
         " WHERE next_attempt_at <= :now ORDER BY next_attempt_at, object_id LIMIT :limit",
         now=now,
         limit=limit,
+    )
+
+
+async def overdue_fetches(session: Session, before: int) -> list[Row]:
+    """Objects that were to be read before that moment and have not been, the oldest first."""
+    return await session.all(
+        "SELECT object_id, reason, requested_at, attempts, error FROM fetches"
+        " WHERE requested_at < :before ORDER BY requested_at, object_id LIMIT 500",
+        before=before,
     )
 
 

@@ -89,9 +89,9 @@ async def completed_between(session: Session, start: int, end: int) -> list[Row]
 
 
 async def unresolved(session: Session) -> list[Row]:
-    """Payouts whose outcome at Stripe is not known."""
+    """Payouts that are decided and whose outcome at Stripe is not known."""
     return await session.all(
-        f"SELECT {COLUMNS} FROM payouts WHERE status IN ('sending', 'unknown')"
+        f"SELECT {COLUMNS} FROM payouts WHERE status IN ('pending', 'sending', 'unknown')"
         " ORDER BY created_at, id LIMIT 1000"
     )
 
@@ -114,6 +114,17 @@ async def merchant(session: Session, id: str) -> Row | None:
     return await session.one(
         "SELECT id, name, country, stripe_account, created_at FROM merchants WHERE id = :id", id=id
     )
+
+
+async def completed_since(session: Session, currency: str, moment: int) -> int:
+    """What completed payouts have taken since then: a balance read at that moment may not know."""
+    row = await session.one(
+        "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) AS amount FROM payouts"
+        " WHERE status = 'completed' AND currency = :currency AND updated_at >= :moment",
+        currency=currency,
+        moment=moment,
+    )
+    return int(row["amount"]) if row else 0
 
 
 async def unfinished(session: Session, merchant: str) -> list[Row]:

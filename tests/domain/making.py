@@ -110,7 +110,6 @@ def movement(category: str, amount: int, source: str = "", **given: Any) -> Bala
         "source_amount": 0,
         "source_currency": "",
         "source_charge": "",
-        "payout": "",
         "exchange_rate": "",
         "description": "",
         **given,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.harness import Service, run, service
+from reconciler import check as it_check
+from reconciler.check import check
+from reconciler.store.database import Database
+from tests.harness import Service, ask_stripe, run, service
 
 DAY = 86400
 
@@ -258,6 +263,133 @@ def test_runs_are_immutable_and_keep_their_findings_as_they_stood(database_url: 
                     async with it.context.database.write() as session:
                         await session.run(sql)
             assert (await it.get(f"/v1/drift/runs/{first['id']}")).json()["status"] == "drift"
+
+    run(story)
+
+
+def test_an_object_that_cannot_be_read_is_a_finding_not_a_clean_report(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'unread.db'}") as it:
+            it.simulator.webhooks.drop("payment_intent.*")
+            it.simulator.faults.add(method="GET", path="/v1/payment_intents/*", times=None)
+            it.simulator.acts.pay(10_000, "usd")
+            await it.listen()
+            it.simulator.clock.advance(DAY)
+            await it.settle()
+            assert ("unattributed", "usd") in await it.balances()
+            checked = await it.check()
+            assert checked["status"] == "drift"
+            assert _one(checked["found"])["cause"] == "read_pending"
+            it.simulator.faults.clear()
+            it.simulator.clock.advance(DAY)
+            await it.settle()
+            assert (await it.check())["status"] == "clean"
+
+    run(story)
+
+
+def test_a_part_captured_in_another_currency_leaves_no_drift(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'fx.db'}") as it:
+            metadata = {"merchant_id": "bakery"}
+            intent = it.simulator.acts.pay(
+                10_000, "gbp", metadata=metadata, capture_method="manual"
+            )
+            path = f"/v1/payment_intents/{intent['id']}/capture"
+            await ask_stripe(it, path, amount_to_capture="4000")
+            await it.listen()
+            checked = await it.check()
+            assert checked["found"] == []
+            assert (await it.balances())["fx", "gbp"] == 4_000
+
+    run(story)
+
+
+def test_two_checks_at_once_agree_and_begin_each_finding_once(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it, Database(database_url) as second:
+            account = await it.merchant("bakery")
+            await _paid(it, 50_000, card="pm_card_bypassPending")
+            it.simulator.acts.transfer(account, 500, "usd")
+            await it.listen()
+            stripe = it.context.stripe
+            assert stripe is not None
+            other = replace(it.context, database=second)
+            written = await asyncio.gather(*(check(c, stripe) for c in (it.context, other) * 2))
+            assert {run["status"] for run in written} == {"drift"}
+            rows = await it.query("SELECT kind, cause FROM findings")
+            assert rows == [{"kind": "missing_in_books", "cause": "made_outside"}]
+
+    run(story)
+
+
+def test_movements_mirrored_by_another_check_meanwhile_are_no_drift(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'two.db'}") as it:
+            await _paid(it)
+            await it.listen()
+            mirror = it_check.mirror_balance
+            interrupted: list[int] = []
+
+            async def overtaken(*asked: Any) -> Any:
+                found = await mirror(*asked)
+                if not interrupted:
+                    interrupted.append(1)
+                    await _paid(it, 3_000)
+                    await it.listen()
+                    await mirror(*asked)
+                return found
+
+            monkeypatch.setattr(it_check, "mirror_balance", overtaken)
+            assert (await it.check())["status"] == "clean"
+
+    run(story)
+
+
+def test_what_could_not_be_looked_at_is_not_cleared(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'kept.db'}") as it:
+            await _paid(it)
+            hidden = next(iter(it.simulator.world.home.shelf("balance_transaction")))
+            path = "/v1/balance_transactions"
+            it.simulator.faults.add(path=path, when="list_hole", ids=(hidden,), times=None)
+            await it.listen()
+            it.simulator.clock.advance(DAY)
+            gap = next(f for f in (await it.check())["found"] if f["kind"] == "unmirrored_balance")
+            it.simulator.faults.add(method="GET", path="/v1/balance", effect="500", times=9)
+            assert (await it.check())["status"] == "incomplete"
+            row = _one(await it.query("SELECT * FROM findings WHERE kind = 'unmirrored_balance'"))
+            assert (row["id"], row["status"]) == (gap["id"], "open")
+
+    run(story)
+
+
+def test_unknown_movements_that_cancel_each_other_are_loud_all_the_same(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'cancel.db'}") as it:
+            it.simulator.acts.unknown_movement(-5_000, "usd")
+            it.simulator.acts.unknown_movement(5_000, "usd")
+            checked = await it.check()
+            assert checked["status"] == "drift"
+            assert sorted(f["difference"] for f in checked["found"]) == [-5_000, 5_000]
+
+    run(story)
+
+
+def test_the_platforms_drift_is_not_zero_because_it_could_not_be_read(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'unread.db'}") as it:
+            it.simulator.acts.unknown_movement(-995, "usd")
+            await it.check()
+            shown = (await it.get("/v1/platform/balance")).json()["balances"][0]
+            assert shown["drift"] == -995
+            it.simulator.faults.add(method="GET", path="/v1/balance", effect="500", times=None)
+            await it.check()
+            it.simulator.faults.clear()
+            shown = (await it.get("/v1/platform/balance")).json()["balances"][0]
+            assert (shown["drift"], shown["drift_as_of"]) == (None, None)
 
     run(story)
 

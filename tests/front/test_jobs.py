@@ -56,6 +56,24 @@ def test_an_older_slot_never_runs_after_a_newer_one(database_url: str) -> None:
     run(story)
 
 
+def test_a_change_of_the_interval_keeps_no_job_from_running(tmp_path: Path) -> None:
+    """A drill with a small scale numbers many slots; the usual ones after it are still newer."""
+
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'scale.db'}") as it:
+            job = next(job for job in JOBS if job.name == "self_check")
+
+            async def ran(scale: float) -> int:
+                it.simulator.clock.advance(7200)
+                running = Schedule(it.context, "a", scale)
+                await running._tick(job, job.every_seconds * scale)
+                return len(await it.query("SELECT slot FROM job_runs"))
+
+            assert [await ran(scale) for scale in (1.0, 0.001, 1.0, 10.0, 1.0)] == [1, 2, 3, 4, 5]
+
+    run(story)
+
+
 async def _nothing(_: Context) -> str:
     return ""
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from tests.harness import Service, run, service
+from tests.harness import ask_stripe, run, service
 
 
 def test_a_payment_is_owed_to_its_merchant_less_the_platforms_fee(database_url: str) -> None:
@@ -25,16 +23,6 @@ def test_a_payment_is_owed_to_its_merchant_less_the_platforms_fee(database_url: 
             assert (await it.balances())["stripe_balance", "usd"] == 10_000 - 320
 
     run(story)
-
-
-async def _stripe(it: Service, path: str, **form: str) -> dict[str, Any]:
-    """What the platform's own code asks of Stripe, past this service."""
-    transport = httpx.ASGITransport(app=it.simulator.app)
-    headers = {"Authorization": f"Bearer {it.simulator.secret_key}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://stripe.test") as client:
-        answer = await client.post(path, data=form, headers=headers)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
 
 
 OWNED = {"merchant_id": "bakery", "platform_fee": "800"}
@@ -79,7 +67,7 @@ def test_a_part_of_an_authorised_amount_is_captured_and_only_that_is_owed(
             for kind in lost[heard]:
                 it.simulator.webhooks.drop(kind)
             path = f"/v1/payment_intents/{intent['id']}/capture"
-            await _stripe(it, path, amount_to_capture="6000")
+            await ask_stripe(it, path, amount_to_capture="6000")
             await it.listen()
             if heard == "nothing":
                 await it.sweep()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from reconciler.apply import ATTEMPTS, apply_all, requeue_dead
 from reconciler.self_check import self_check
 from tests.harness import Service, run, service
 
@@ -32,6 +35,7 @@ def test_each_way_of_breaking_the_books_is_found_reported_and_cleared(tmp_path: 
         "DELETE FROM balances WHERE account = 'bank'",
         "UPDATE positions SET lines = '[]' WHERE kind = 'refund'",
         "UPDATE objects SET amount = amount + 1 WHERE kind = 'refund'",
+        "DELETE FROM positions WHERE kind = 'payment'",
         """UPDATE objects SET detail = REPLACE(detail, '"bakery"', '"other"')
            WHERE kind IN ('payment_intent', 'charge')""",
     ]
@@ -69,3 +73,34 @@ def test_a_finding_of_the_self_check_clears_when_it_is_mended(tmp_path: Path) ->
             assert (await it.check())["status"] == "clean"
 
     run(story)
+
+
+def test_a_dead_event_is_tried_again_when_asked_and_at_every_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'dead.db'}"
+
+    async def dies() -> None:
+        async with service(url) as it:
+            with monkeypatch.context() as broken:
+                broken.setattr("reconciler.apply.prepare", _defect)
+                it.simulator.acts.pay(10_000, "usd", metadata={"merchant_id": "bakery"})
+                for _ in range(ATTEMPTS):
+                    await it.listen()
+                    it.simulator.clock.advance(3_600)
+            statuses = {r["status"] for r in await it.query("SELECT status FROM inbox")}
+            assert statuses == {"dead"}
+            assert (await it.check())["status"] == "drift"
+            assert await requeue_dead(it.context, ["evt_nowhere"]) == 0
+
+    async def lives() -> None:
+        async with service(url) as it:
+            await apply_all(it.context)
+            assert (await it.balances())["merchant:bakery", "usd"] == -10_000
+
+    run(dies)
+    run(lives)
+
+
+def _defect(*_: object) -> None:
+    raise KeyError("a defect of this version")

@@ -8,7 +8,8 @@ from typing import Any
 from reconciler.compare_transfers import compare_transfers
 from reconciler.domain.refusals import Refusal
 from reconciler.gateway.snapshots import PAYOUT_METADATA
-from reconciler.pay_out import pay_out
+from reconciler.pay_out import _decide, pay_out, resume
+from reconciler.store import payouts
 from tests.harness import Service, run, service
 
 DAY = 86400
@@ -203,3 +204,86 @@ def test_a_transfer_made_by_hand_for_a_payout_that_failed_leaves_nothing_reserve
             assert (await it.check())["drift"]["drift"] == {"usd": -12_000}
 
     run(story)
+
+
+def test_a_payout_that_a_crash_left_behind_is_shown_and_goes_on(database_url: str) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            await _funded(it)
+            assert it.context.stripe is not None
+            decided = await _decide(it.context, "bakery", 12_000, "usd", 50_000, it.context.now())
+            early = await it.check()
+            assert [(f["kind"], f["status"]) for f in early["found"]] == [
+                ("outcome_unknown", "timing")
+            ]
+            assert early["status"] == "clean"
+            it.simulator.clock.advance(1_000)
+            late = await it.check()
+            assert (late["status"], late["found"][0]["at_risk"]) == ("drift", 12_000)
+            assert await resume(it.context, it.context.stripe) == 1
+            await it.listen()
+            rows = await it.query("SELECT id, status FROM payouts")
+            assert rows == [{"id": decided, "status": "completed"}]
+            assert (await it.check())["found"] == []
+
+    run(story)
+
+
+def test_a_payout_that_was_being_sent_at_a_crash_is_unknown_and_not_sent_again(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'sending.db'}") as it:
+            await _funded(it)
+            assert it.context.stripe is not None
+            id = await _decide(it.context, "bakery", 12_000, "usd", 50_000, it.context.now())
+            assert isinstance(id, str)
+            async with it.context.write() as session:
+                now = it.context.now()
+                await payouts.move(session, id, expected="pending", status="sending", now=now)
+            it.simulator.clock.advance(1_000)
+            assert await resume(it.context, it.context.stripe) == 1
+            assert await resume(it.context, it.context.stripe) == 0
+            assert (await it.query("SELECT status FROM payouts"))[0]["status"] == "unknown"
+            assert not [r for r in it.simulator.requests if r.method == "POST"]
+
+    run(story)
+
+
+def test_an_outside_transfer_that_came_back_in_full_leaves_nothing_to_report(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'back.db'}") as it:
+            account = await _funded(it)
+            outside = it.simulator.acts.transfer(account, 700, "usd")
+            await it.listen()
+            assert (await it.check())["status"] == "drift"
+            it.simulator.acts.reverse_transfer(outside["id"])
+            await it.listen()
+            assert (await it.check())["found"] == []
+
+    run(story)
+
+
+def test_money_that_another_payout_took_since_the_reading_is_not_promised_again(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'race.db'}") as it:
+            await _funded(it, 100_000)
+            await _funded_again(it)
+            available, asked_at = 60_000, it.context.now()
+            taken = await _payout(it, 50_000)
+            assert taken["status"] == "completed"
+            refused = await _decide(it.context, "bakery", 50_000, "usd", available, asked_at)
+            assert isinstance(refused, Refusal)
+            assert refused.code == "insufficient_platform_available"
+
+    run(story)
+
+
+async def _funded_again(it: Service) -> None:
+    metadata = {"merchant_id": "bakery"}
+    it.simulator.acts.pay(50_000, "usd", card="pm_card_bypassPending", metadata=metadata)
+    await it.listen()

@@ -523,7 +523,7 @@ def test_a_movement_is_read():
 def test_a_movement_knows_the_figures_of_its_expanded_source():
     source = {**CHARGE, "currency": "eur"}
     found = balance_transaction({**MOVEMENT, "source": source, "exchange_rate": 1.087}, "platform")
-    assert (found.source, found.source_amount, found.source_currency) == ("ch_1", 1099, "eur")
+    assert (found.source, found.source_amount, found.source_currency) == ("ch_1", 1000, "eur")
     assert found.exchange_rate == "1.087"
 
 
