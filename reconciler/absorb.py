@@ -22,6 +22,7 @@ from reconciler.domain.lifecycle import Kind
 from reconciler.domain.positions import Position, settle
 from reconciler.domain.snapshot import PLATFORM, REREADABLE, Need, Record, Snapshot, merge
 from reconciler.store import books, objects, payouts
+from reconciler.store import positions as stored_positions
 from reconciler.store.database import Session
 
 REREAD_AFTER_SECONDS = 2
@@ -129,7 +130,7 @@ async def _settle(session: Session, policy: Policy, work: _Work, now: int) -> No
     families = work.families()
     touched = {work.records[id].snapshot.family for id in work.changed}
     former = {id for id in work.changed if id not in touched}
-    held = await books.positions(session, touched | former)
+    held = await stored_positions.of_families(session, touched | former)
     causes = {work.records[id].snapshot.family: cause for id, cause in work.changed.items()}
     target: dict[str, Position] = {}
     for family in sorted(touched):
@@ -137,7 +138,9 @@ async def _settle(session: Session, policy: Policy, work: _Work, now: int) -> No
         for position in positions(members, policy.disputes_borne_by):
             target[position.reference] = position
     unseen = target.keys() - held.keys()
-    held |= await books.positions_of(session, unseen)  # held under another family until now
+    held |= await stored_positions.of_references(
+        session, unseen
+    )  # held under another family until now
     stored: list[Position] = []
     postings: list[tuple[Posting, str]] = []
     for reference in sorted(target.keys() | held.keys()):
@@ -148,7 +151,7 @@ async def _settle(session: Session, policy: Policy, work: _Work, now: int) -> No
             stored.append(position)
         if posting is not None:
             postings.append((posting, causes.get(position.family, "")))
-    await books.save_positions(session, stored)
+    await stored_positions.save(session, stored)
     await books.post(session, postings, now)
 
 

@@ -22,7 +22,7 @@ from reconciler.domain.refusals import Refusal
 from reconciler.gateway.client import Gateway
 from reconciler.gateway.outcomes import Ending, Outcome
 from reconciler.gateway.snapshots import PAYOUT_METADATA
-from reconciler.store import books, payouts
+from reconciler.store import books, payouts, positions
 from reconciler.store.database import Row, Session
 
 log = structlog.get_logger()
@@ -38,9 +38,10 @@ async def pay_out(
 
     Raises StripeUnavailable if the platform's available balance cannot be read: nothing was begun.
     """
-    asked_at = context.now()
+    async with context.database.read() as session:
+        before = await books.newest(session)
     available = (await stripe.balance()).available.get(currency, 0)
-    decided = await _decide(context, merchant, amount, currency, available, asked_at)
+    decided = await _decide(context, merchant, amount, currency, available, before)
     if isinstance(decided, Refusal):
         return decided
     await _send(context, stripe, decided)
@@ -51,9 +52,10 @@ async def pay_out(
 
 
 async def _decide(
-    context: Context, merchant: str, amount: int, currency: str, available: int, asked_at: int
+    context: Context, merchant: str, amount: int, currency: str, available: int, before: int
 ) -> str | Refusal:
-    """The id of a payout whose money is reserved, or the first check that fails."""
+    """The id of a payout whose money is reserved, or the first check that fails. `available` was
+    read at Stripe after the ledger transaction `before`."""
     now = context.now()
     if amount <= 0:
         return Refusal("amount_not_positive", "A payout must be of a positive amount.")
@@ -65,7 +67,7 @@ async def _decide(
             return Refusal(
                 "not_connected", f"Merchant {merchant} has no connected account; onboard it first."
             )
-        available -= await payouts.completed_since(session, currency, asked_at)
+        available -= await books.released_since(session, before, currency)
         refusal = await _affordable(session, merchant, amount, currency, available)
         if refusal:
             return refusal
@@ -132,10 +134,10 @@ def _instruction(
 async def _post(session: Session, row: Row | dict[str, Any], *, counts: bool, now: int) -> None:
     """Post the payout's own position: its money leaves the merchant, or comes back."""
     payout = Instruction(row["id"], row["merchant"], row["amount"], row["currency"], "")
-    held = (await books.positions(session, {payout.id})).get(payout.id)
+    held = (await positions.of_families(session, {payout.id})).get(payout.id)
     target = decided_payout(payout, counts=counts, at=row["created_at"])
     position, posting = settle(held, target)
-    await books.save_positions(session, [position])
+    await positions.save(session, [position])
     if posting:
         await books.post(session, [(posting, payout.id)], now)
 

@@ -21,6 +21,7 @@ from reconciler.domain.lifecycle import Kind
 from reconciler.domain.positions import Position
 from reconciler.domain.snapshot import PLATFORM, Snapshot
 from reconciler.store import books, objects, payouts, runs
+from reconciler.store import positions as stored_positions
 from reconciler.store.database import Session
 from reconciler.tracking import track
 
@@ -75,7 +76,7 @@ async def _positions(session: Session, context: Context) -> list[Finding]:
     """Walk every position, a page at a time, against its entries."""
     found: list[Finding] = []
     after = ""
-    while page := await books.positions_after(session, after, PAGE):
+    while page := await stored_positions.after(session, after, PAGE):
         after = page[-1].reference
         posted = await books.posted_lines(session, {p.reference for p in page})
         for position in page:
@@ -97,7 +98,7 @@ async def _against_rules(session: Session, context: Context) -> list[Finding]:
     while families := await objects.families_after(session, after, PAGE):
         after = families[-1]
         expected = await _expected(session, context, families)
-        held = await books.positions(session, families)
+        held = await stored_positions.of_families(session, families)
         for reference in sorted(expected.keys() | held.keys()):
             target, position = expected.get(reference), held.get(reference)
             lines = target.lines if target else ()

@@ -1,4 +1,4 @@
-"""Positions, the append-only ledger, and the balance of every ledger account.
+"""The append-only ledger, and the balance of every ledger account.
 
 Everything that posts does so here, inside `Database.write_books`, so one writer at a time gives
 transactions their numbers and keeps balances equal to entries.
@@ -9,31 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import msgspec
-
 from reconciler.domain.ledger import Line, Posting, Side, account_kind
-from reconciler.domain.positions import Position, PositionKind
 from reconciler.store.database import Batch, Row, Session
-
-_POSITION_COLUMNS = "reference, kind, family, stripe_account, merchant, occurred_at, lines, version"
-
-_POSITIONS = Batch(
-    "positions",
-    (
-        ("reference", "text"),
-        ("kind", "text"),
-        ("family", "text"),
-        ("stripe_account", "text"),
-        ("merchant", "text"),
-        ("occurred_at", "bigint"),
-        ("lines", "text"),
-        ("version", "bigint"),
-    ),
-    tail=(
-        "ON CONFLICT (reference) DO UPDATE SET family = excluded.family,"
-        " merchant = excluded.merchant, lines = excluded.lines, version = excluded.version"
-    ),
-)
 
 _ENTRIES = Batch(
     "entries",
@@ -81,58 +58,6 @@ _BALANCES = Batch(
 )
 
 
-def _as_position(row: Row) -> Position:
-    lines = tuple(Line(*line) for line in msgspec.json.decode(row["lines"]))
-    return Position(
-        row["reference"],
-        PositionKind(row["kind"]),
-        row["family"],
-        row["stripe_account"],
-        row["merchant"],
-        row["occurred_at"],
-        lines,
-        row["version"],
-    )
-
-
-async def positions(session: Session, families: Collection[str]) -> dict[str, Position]:
-    """Every position that belongs to one of these families, by reference."""
-    rows = await session.many(
-        f"SELECT {_POSITION_COLUMNS} FROM positions WHERE family IN {{each:families}}",
-        families=sorted(families),
-    )
-    return {row["reference"]: _as_position(row) for row in rows}
-
-
-async def positions_of(session: Session, references: Collection[str]) -> dict[str, Position]:
-    """The positions with these references, whatever family they belong to."""
-    if not references:
-        return {}
-    rows = await session.many(
-        f"SELECT {_POSITION_COLUMNS} FROM positions WHERE reference IN {{each:references}}",
-        references=sorted(references),
-    )
-    return {row["reference"]: _as_position(row) for row in rows}
-
-
-async def save_positions(session: Session, changed: Sequence[Position]) -> None:
-    """Store positions over what was held."""
-    rows = [
-        (
-            p.reference,
-            p.kind.value,
-            p.family,
-            p.stripe_account,
-            p.merchant,
-            p.occurred_at,
-            msgspec.json.encode([(x.account, x.currency, x.amount) for x in p.lines]).decode(),
-            p.version,
-        )
-        for p in changed
-    ]
-    await session.write_many(_POSITIONS, rows)
-
-
 async def post(session: Session, postings: Sequence[tuple[Posting, str]], now: int) -> None:
     """Append ledger transactions, each with its cause, and move the balances with them.
 
@@ -140,12 +65,11 @@ async def post(session: Session, postings: Sequence[tuple[Posting, str]], now: i
     """
     if not postings:
         return
-    row = await session.one("SELECT COALESCE(MAX(id), 0) AS newest FROM ledger_transactions")
-    assert row is not None
+    last = await newest(session)
     entries: list[tuple[object, ...]] = []
     transactions: list[tuple[object, ...]] = []
     moved: dict[tuple[str, str, str], list[int]] = {}
-    for id, (posting, cause) in enumerate(postings, row["newest"] + 1):
+    for id, (posting, cause) in enumerate(postings, last + 1):
         account_of = posting.stripe_account
         for number, line in enumerate(posting.lines):
             entries.append((id, number, account_of, line.account, line.currency, line.amount))
@@ -171,6 +95,27 @@ async def post(session: Session, postings: Sequence[tuple[Posting, str]], now: i
     await session.write_many(_ENTRIES, entries)
     await session.write_many(_TRANSACTIONS, transactions)
     await session.write_many(_BALANCES, balances)
+
+
+async def newest(session: Session) -> int:
+    """The number of the newest ledger transaction; 0 before the first."""
+    row = await session.one("SELECT COALESCE(MAX(id), 0) AS newest FROM ledger_transactions")
+    assert row is not None
+    return int(row["newest"])
+
+
+async def released_since(session: Session, transaction_id: int, currency: str) -> int:
+    """What Stripe has accepted of reservations since that ledger transaction, in minor units: a
+    balance read at Stripe before it may not know of it yet."""
+    row = await session.one(
+        "SELECT CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) AS amount FROM ledger_transactions t"
+        " JOIN entries e ON e.transaction_id = t.id WHERE t.id > :after AND t.kind = 'transfer'"
+        " AND e.currency = :currency AND e.amount > 0 AND e.account LIKE :reserved",
+        after=transaction_id,
+        currency=currency,
+        reserved="reserved:%",
+    )
+    return int(row["amount"]) if row else 0
 
 
 async def open_clearings(session: Session, stripe_account: str) -> list[Row]:
@@ -248,17 +193,6 @@ async def balances_that_differ(session: Session) -> list[dict[str, Any]]:
         " OR COALESCE(k.facts, 0) <> COALESCE(d.facts, 0) ORDER BY 1, 2 LIMIT 100"
     )
     return [dict(row) for row in rows]
-
-
-async def positions_after(session: Session, reference: str, limit: int) -> list[Position]:
-    """Positions in order of reference, after the given one: for walking all of them."""
-    rows = await session.all(
-        f"SELECT {_POSITION_COLUMNS} FROM positions WHERE reference > :after"
-        " ORDER BY reference LIMIT :limit",
-        after=reference,
-        limit=limit,
-    )
-    return [_as_position(row) for row in rows]
 
 
 async def references_without_position(session: Session, limit: int) -> list[str]:

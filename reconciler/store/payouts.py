@@ -116,17 +116,6 @@ async def merchant(session: Session, id: str) -> Row | None:
     )
 
 
-async def completed_since(session: Session, currency: str, moment: int) -> int:
-    """What completed payouts have taken since then: a balance read at that moment may not know."""
-    row = await session.one(
-        "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) AS amount FROM payouts"
-        " WHERE status = 'completed' AND currency = :currency AND updated_at >= :moment",
-        currency=currency,
-        moment=moment,
-    )
-    return int(row["amount"]) if row else 0
-
-
 async def unfinished(session: Session, merchant: str) -> list[Row]:
     """Per currency, the sum of a merchant's payouts whose outcome at Stripe is open."""
     return await session.all(

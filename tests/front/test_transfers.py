@@ -13,6 +13,8 @@ from reconciler.store import payouts
 from tests.harness import Service, run, service
 
 DAY = 86400
+NOTHING_SINCE = 10**9
+"""After every ledger transaction of a test: nothing has happened since."""
 
 
 async def _funded(it: Service, amount: int = 50_000) -> str:
@@ -211,7 +213,7 @@ def test_a_payout_that_a_crash_left_behind_is_shown_and_goes_on(database_url: st
         async with service(database_url) as it:
             await _funded(it)
             assert it.context.stripe is not None
-            decided = await _decide(it.context, "bakery", 12_000, "usd", 50_000, it.context.now())
+            decided = await _decide(it.context, "bakery", 12_000, "usd", 50_000, NOTHING_SINCE)
             early = await it.check()
             assert [(f["kind"], f["status"]) for f in early["found"]] == [
                 ("outcome_unknown", "timing")
@@ -236,7 +238,7 @@ def test_a_payout_that_was_being_sent_at_a_crash_is_unknown_and_not_sent_again(
         async with service(f"sqlite:///{tmp_path / 'sending.db'}") as it:
             await _funded(it)
             assert it.context.stripe is not None
-            id = await _decide(it.context, "bakery", 12_000, "usd", 50_000, it.context.now())
+            id = await _decide(it.context, "bakery", 12_000, "usd", 50_000, NOTHING_SINCE)
             assert isinstance(id, str)
             async with it.context.write() as session:
                 now = it.context.now()
@@ -273,10 +275,11 @@ def test_money_that_another_payout_took_since_the_reading_is_not_promised_again(
         async with service(f"sqlite:///{tmp_path / 'race.db'}") as it:
             await _funded(it, 100_000)
             await _funded_again(it)
-            available, asked_at = 60_000, it.context.now()
+            before = (await it.query("SELECT MAX(id) AS id FROM ledger_transactions"))[0]["id"]
+            available = 60_000
             taken = await _payout(it, 50_000)
             assert taken["status"] == "completed"
-            refused = await _decide(it.context, "bakery", 50_000, "usd", available, asked_at)
+            refused = await _decide(it.context, "bakery", 50_000, "usd", available, before)
             assert isinstance(refused, Refusal)
             assert refused.code == "insufficient_platform_available"
 

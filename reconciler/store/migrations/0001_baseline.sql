@@ -292,7 +292,6 @@ CREATE UNIQUE INDEX one_payout_for_one_transfer ON payouts (transfer_id) WHERE t
 CREATE INDEX payouts_listing ON payouts (created_at, id);
 CREATE INDEX payouts_unresolved ON payouts (created_at, id)
     WHERE status IN ('pending', 'sending', 'unknown');
-CREATE INDEX payouts_recent ON payouts (updated_at) WHERE status = 'completed';
 
 -- ---------------------------------------------------------------------------------------------
 -- Runs and findings. A run is written once; a finding lives until it clears.
