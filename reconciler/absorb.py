@@ -20,7 +20,15 @@ from reconciler.domain.books import (
 from reconciler.domain.ledger import UNATTRIBUTED, Posting
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.positions import Position, settle
-from reconciler.domain.snapshot import PLATFORM, REREADABLE, Need, Record, Snapshot, merge
+from reconciler.domain.snapshot import (
+    BAD_FEE,
+    PLATFORM,
+    REREADABLE,
+    Need,
+    Record,
+    Snapshot,
+    merge,
+)
 from reconciler.store import books, objects, payouts
 from reconciler.store import positions as stored_positions
 from reconciler.store.database import Session
@@ -57,12 +65,13 @@ class _Work:
         return found
 
 
-async def absorb(
-    session: Session, policy: Policy, arrivals: Sequence[Arrival], now: int
-) -> list[str]:
-    """Merge the arrivals and post what follows; the ids of the records that changed."""
+async def absorb(session: Session, policy: Policy, arrivals: Sequence[Arrival], now: int) -> None:
+    """The arrivals are merged into the records, and what follows from them is posted.
+
+    Raises Misnamed for a snapshot under another kind of object's id; nothing is then written.
+    """
     if not arrivals:
-        return []
+        return
     work = await _load(session, arrivals)
     for arrival in arrivals:
         _merge(work, arrival)
@@ -70,7 +79,6 @@ async def absorb(
     await _bind_payouts(session, work, now)
     await _settle(session, policy, work, now)
     await _save(session, policy, work, now)
-    return sorted(work.changed)
 
 
 async def _load(session: Session, arrivals: Sequence[Arrival]) -> _Work:
@@ -137,10 +145,9 @@ async def _settle(session: Session, policy: Policy, work: _Work, now: int) -> No
         members = Family(family, tuple(families[family]), work.payouts)
         for position in positions(members, policy.disputes_borne_by):
             target[position.reference] = position
-    unseen = target.keys() - held.keys()
-    held |= await stored_positions.of_references(
-        session, unseen
-    )  # held under another family until now
+    # A charge may have claimed another payment before: its position is still that one's.
+    elsewhere = target.keys() - held.keys()
+    held |= await stored_positions.of_references(session, elsewhere)
     stored: list[Position] = []
     postings: list[tuple[Posting, str]] = []
     for reference in sorted(target.keys() | held.keys()):
@@ -201,7 +208,7 @@ def _bad_fees(work: _Work, now: int) -> list[objects.Fetch]:
         for id, record in sorted(work.records.items())
         if id not in work.changed
         and record.snapshot.family in touched
-        and record.snapshot.detail.get("platform_fee") == -1
+        and record.snapshot.detail.get("platform_fee") == BAD_FEE
     ]
 
 

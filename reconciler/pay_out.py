@@ -19,6 +19,7 @@ from reconciler.domain.ledger import merchant as merchant_account
 from reconciler.domain.money import major
 from reconciler.domain.positions import settle
 from reconciler.domain.refusals import Refusal
+from reconciler.domain.snapshot import PLATFORM
 from reconciler.gateway.client import Gateway
 from reconciler.gateway.outcomes import Ending, Outcome
 from reconciler.gateway.snapshots import PAYOUT_METADATA
@@ -91,10 +92,9 @@ async def _affordable(
             "insufficient_merchant_balance",
             f"Merchant {merchant} has {major(owed, currency)} {currency}; ask for that or less.",
         )
-    kinds = {
-        (r["kind"], r["currency"]): r["books"] for r in await books.totals(session, "platform")
-    }
-    free = available + kinds.get(("reserved", currency), 0)
+    totals = await books.totals(session, PLATFORM)
+    reserved = [r for r in totals if (r["kind"], r["currency"]) == ("reserved", currency)]
+    free = available + sum(row["books"] for row in reserved)
     if free < amount:
         return Refusal(
             "insufficient_platform_available",

@@ -24,7 +24,7 @@ err = Console(stderr=True)
 def with_context(work: Callable[[Context], Awaitable[int]], *, stripe: bool = False) -> NoReturn:
     """Run one piece of work on an open context; its number is the exit code."""
     settings = load()
-    configure_logging("warning")
+    configure_logging("error")  # a person reads the sentences, not the log
     if stripe:
         settings.require_stripe()
 

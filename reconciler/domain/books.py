@@ -26,7 +26,7 @@ from reconciler.domain.ledger import (
 )
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.positions import Position, PositionKind
-from reconciler.domain.snapshot import PLATFORM, Snapshot
+from reconciler.domain.snapshot import BAD_FEE, PLATFORM, Snapshot
 
 
 class Bearer(StrEnum):
@@ -82,7 +82,7 @@ def owner_of(family: Family) -> Owner:
         source = named[0]
         fee = int(source.detail["platform_fee"])
         id = str(source.detail["merchant"])
-        return Owner(id, UNATTRIBUTED if fee < 0 else merchant(id), max(fee, 0))
+        return Owner(id, UNATTRIBUTED if fee == BAD_FEE else merchant(id), max(fee, 0))
     settled = bool(intents) or any(not charge.detail["payment_intent"] for charge in charges)
     return Owner("", PLATFORM_SHARE if settled else UNATTRIBUTED, 0)
 

@@ -21,6 +21,10 @@ PLATFORM = "platform"
 accounts are named by their ``acct_`` id."""
 
 
+BAD_FEE = -1
+"""Stands in a detail's `platform_fee` for metadata that is no amount."""
+
+
 class Origin(StrEnum):
     """How a snapshot reached us."""
 
@@ -99,7 +103,7 @@ class Record:
             found.append(Need.API_VERSION)
         if not is_known(newest.kind, newest.status):
             found.append(Need.UNKNOWN_STATUS)
-        if newest.detail.get("platform_fee") == -1:
+        if newest.detail.get("platform_fee") == BAD_FEE:
             found.append(Need.BAD_FEE)
         return tuple(found)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.domain.lifecycle import NO_STATUS, Kind
-from reconciler.domain.snapshot import Origin, Snapshot
+from reconciler.domain.snapshot import BAD_FEE, Origin, Snapshot
 from reconciler.gateway.fields import (
     Json,
     Unreadable,
@@ -39,8 +39,6 @@ KINDS = {
 
 PAYOUT_METADATA = "reconciler_payout"
 """The metadata key on a transfer that names the payout it executes."""
-
-BAD_FEE = -1
 
 
 @dataclass(frozen=True, slots=True)

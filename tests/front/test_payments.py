@@ -101,3 +101,27 @@ def test_refunds_in_parts_are_counted_until_nothing_is_left(database_url: str) -
             assert (await it.check())["status"] == "clean"
 
     run(story)
+
+
+def test_a_fee_that_is_no_amount_holds_the_money_back_until_it_is_corrected(
+    database_url: str,
+) -> None:
+    async def story() -> None:
+        async with service(database_url) as it:
+            wrong = {"merchant_id": "bakery", "platform_fee": "8.00"}
+            intent = it.simulator.acts.pay(10_000, "usd", metadata=wrong)
+            await it.listen()
+            assert (await it.balances())["unattributed", "usd"] == -10_000
+            found = (await it.check())["found"]
+            assert {f["cause"] for f in found} == {"unreadable_fee"}
+            it.simulator.clock.advance(60)
+            right = {"metadata[platform_fee]": "800"}
+            await ask_stripe(it, f"/v1/payment_intents/{intent['id']}", **right)
+            await ask_stripe(it, f"/v1/charges/{intent['latest_charge']}", **right)
+            await it.listen()
+            balances = await it.balances()
+            assert balances["merchant:bakery", "usd"] == -9_200
+            assert ("unattributed", "usd") not in balances
+            assert (await it.check())["found"] == []
+
+    run(story)
