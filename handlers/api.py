@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from handlers import rendering
-from handlers.problems import Problem, not_found
+from handlers.problems import Problem, not_found, path_id
 from reconciler import views
 from reconciler.check import check
 from reconciler.context import Context
@@ -35,14 +35,6 @@ def _after(request: Request) -> str:
     if len(written) > 255 or "\x00" in written:
         raise Problem(400, "bad_cursor", "starting_after must be the id of the last row you have.")
     return written
-
-
-def path_id(request: Request) -> str:
-    """The id in the path; one that no database could hold is not found."""
-    id = str(request.path_params["id"])
-    if len(id) > 255 or "\x00" in id:
-        raise not_found("object", id)
-    return id
 
 
 def _unknown_cursor(after: str) -> Problem:

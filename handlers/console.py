@@ -17,10 +17,10 @@ from starlette.responses import RedirectResponse, Response
 
 from handlers.auth import authorise
 from handlers.evidence import money, tables
-from handlers.problems import TITLES, Problem, not_found
+from handlers.files import run_file
+from handlers.problems import TITLES, Problem, not_found, path_id
 from handlers.state import State
 from handlers.waterfall import waterfall
-from reconciler import exports
 from reconciler.context import Context
 from reconciler.keys import Role
 from reconciler.moments import moment
@@ -134,7 +134,7 @@ async def stylesheet(_: Context, __: Request) -> Response:
 
 async def run(context: Context, request: Request) -> Response:
     """One run: its verdict, its bridges and its findings."""
-    id = str(request.path_params["id"])
+    id = path_id(request)
     async with context.database.read(snapshot=True) as session:
         row = await runs.run(session, id)
         found = await runs.run_findings(session, row["id"]) if row else []
@@ -152,18 +152,7 @@ async def run(context: Context, request: Request) -> Response:
 
 async def export(context: Context, request: Request) -> Response:
     """A run's findings as a spreadsheet, for whoever the browser already knows."""
-    id = str(request.path_params["id"])
-    async with context.database.read(snapshot=True) as session:
-        row = await runs.run(session, id)
-        if row is None:
-            raise not_found("run", id)
-        found = await runs.run_findings(session, row["id"])
-    headers = {
-        "Content-Disposition": f'attachment; filename="{row["id"]}.csv"',
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
-    return Response(exports.as_csv(row, found), 200, headers, media_type="text/csv; charset=utf-8")
+    return await run_file(context, path_id(request), "csv")
 
 
 PAGES: dict[str, Page] = {

@@ -55,3 +55,11 @@ async def no_route(request: Request, error: Exception) -> Response:
 
 def not_found(what: str, id: str) -> Problem:
     return Problem(404, "not_found", f"There is no {what} {id[:80]!r}.")
+
+
+def path_id(request: Request) -> str:
+    """The id in the path; one that no database could hold is not found."""
+    id = str(request.path_params["id"])
+    if len(id) > 255 or "\x00" in id:
+        raise not_found("object", id)
+    return id

@@ -17,15 +17,14 @@ from starlette.routing import BaseRoute, Route
 
 from handlers import api, console
 from handlers.auth import authorise
-from handlers.problems import Problem, not_found
+from handlers.files import run_file
+from handlers.problems import Problem, path_id
 from handlers.state import State
 from handlers.webhooks import WebhookRoute
-from reconciler import exports
 from reconciler.context import Context
 from reconciler.domain.lifecycle import Kind
 from reconciler.gateway.outcomes import StripeUnavailable
 from reconciler.keys import Role
-from reconciler.store import runs
 from reconciler.store.database import DatabaseUnavailable
 
 log = structlog.get_logger()
@@ -45,19 +44,7 @@ class Entry:
 
 async def export(context: Context, request: Request) -> Response:
     """A run as a file, `?format=json|csv`."""
-    wanted = request.query_params.get("format", "json")
-    if wanted not in ("json", "csv"):
-        raise Problem(400, "bad_format", "format must be json or csv.")
-    id = api.path_id(request)
-    async with context.database.read(snapshot=True) as session:
-        row = await runs.run(session, id)
-        if row is None:
-            raise not_found("run", id)
-        found = await runs.run_findings(session, row["id"])
-    body = (exports.as_csv if wanted == "csv" else exports.as_json)(row, found)
-    media = "text/csv; charset=utf-8" if wanted == "csv" else "application/json"
-    name = f'attachment; filename="{row["id"]}.{wanted}"'
-    return Response(body, media_type=media, headers={"Content-Disposition": name})
+    return await run_file(context, path_id(request), request.query_params.get("format", "json"))
 
 
 TABLE = (

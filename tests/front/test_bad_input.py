@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,14 +13,8 @@ import structlog
 from reconciler import apply
 from reconciler.apply import ATTEMPTS, apply_all
 from reconciler.reread import reread_due
-from tests.engines import migrated_url
 from tests.front.test_webhooks import CONNECT_DOOR, event, events, post, until_settled
 from tests.harness import BASE, SECRET, Service, run, service
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return migrated_url("sqlite", tmp_path, None)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -23,7 +22,7 @@ from reconciler.simulator import Simulator
 from reconciler.simulator.delivery import signature
 from reconciler.store import inbox
 from reconciler.store.database import Database
-from tests.engines import PgServer, migrated_url
+from tests.engines import PgServer
 from tests.harness import CONNECT_SECRET, SECRET, Service, run, service
 
 PLATFORM_DOOR = "/webhooks/stripe"
@@ -32,11 +31,6 @@ NEW = {"received": True, "duplicate": False}
 AGAIN = {"received": True, "duplicate": True}
 
 Header = list[tuple[bytes, bytes]]
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return migrated_url("sqlite", tmp_path, None)
 
 
 @pytest.fixture
