@@ -6,16 +6,16 @@ from functools import partial
 
 from starlette.applications import Starlette
 
-from reconciler.simulator import accounts, charges, disputes, ledger, payouts, refunds
-from reconciler.simulator.acts import Acts
-from reconciler.simulator.audit import audit
-from reconciler.simulator.clock import Clock
-from reconciler.simulator.control import Control
-from reconciler.simulator.delivery import Webhooks
-from reconciler.simulator.faults import Faults
-from reconciler.simulator.server import Door, Recorded
-from reconciler.simulator.settings import Settings
-from reconciler.simulator.world import World
+from reconciler.simulator.kernel.clock import Clock
+from reconciler.simulator.kernel.settings import Settings
+from reconciler.simulator.kernel.world import World
+from reconciler.simulator.objects import accounts, charges, disputes, ledger, payouts, refunds
+from reconciler.simulator.outside.acts import Acts
+from reconciler.simulator.outside.audit import audit
+from reconciler.simulator.outside.control import Control
+from reconciler.simulator.outside.delivery import Webhooks
+from reconciler.simulator.outside.faults import Faults
+from reconciler.simulator.wire.server import Door, Recorded
 
 # What the clock may be asked to do, by the name it has in the agenda.
 _TASKS: dict[str, Callable[..., None]] = {

@@ -4,7 +4,7 @@ import pytest
 import stripe
 
 from reconciler.simulator import Simulator
-from reconciler.simulator.form import decode
+from reconciler.simulator.kernel.form import decode
 
 from .sdk import client, inside, run, types
 

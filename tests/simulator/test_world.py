@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.simulator import Simulator
-from reconciler.simulator.cards import CARDS
-from reconciler.simulator.refusals import Refusal
+from reconciler.simulator.kernel.refusals import Refusal
+from reconciler.simulator.objects.cards import CARDS
 
 from .sdk import client, inside, run
 

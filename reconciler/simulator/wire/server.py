@@ -15,14 +15,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from reconciler.simulator import refusals
-from reconciler.simulator.faults import ConnectionLost, Faults
-from reconciler.simulator.form import Form, decode
-from reconciler.simulator.idempotency import Answer, Idempotency
-from reconciler.simulator.refusals import Refusal
-from reconciler.simulator.routes import OPERATIONS, Operation
-from reconciler.simulator.views import check_expansion, copied, expand, served
-from reconciler.simulator.world import Book, Call, Json, World
+from reconciler.simulator.kernel import refusals
+from reconciler.simulator.kernel.form import Form, decode
+from reconciler.simulator.kernel.refusals import Refusal
+from reconciler.simulator.kernel.views import check_expansion, copied, expand, served
+from reconciler.simulator.kernel.world import Book, Call, Json, World
+from reconciler.simulator.outside.faults import ConnectionLost, Faults
+from reconciler.simulator.wire.idempotency import Answer, Idempotency
+from reconciler.simulator.wire.routes import OPERATIONS, Operation
 
 _STALL_TURNS = 50
 _LOST = 0

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 import httpx
 
-from reconciler.simulator.ids import Ids
+from reconciler.simulator.kernel.ids import Ids
 
 EFFECTS = ("reset", "500", "429", "broken_body", "409_lock_timeout", "429_lock_timeout", "stall")
 MOMENTS = ("before", "after", "list_hole")

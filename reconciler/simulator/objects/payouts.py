@@ -5,14 +5,14 @@ still fail afterwards, and its money comes back. Automatic payouts empty a curre
 which balance transactions they consist of.
 """
 
-from reconciler.simulator import events, ledger
-from reconciler.simulator.clock import DAY
-from reconciler.simulator.form import merged
-from reconciler.simulator.ledger import Movement
-from reconciler.simulator.money import Settled, settles_in
-from reconciler.simulator.pages import page
-from reconciler.simulator.refusals import insufficient_funds, refused
-from reconciler.simulator.world import Book, Call, Json, World
+from reconciler.simulator.kernel.clock import DAY
+from reconciler.simulator.kernel.form import merged
+from reconciler.simulator.kernel.money import Settled, settles_in
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.refusals import insufficient_funds, refused
+from reconciler.simulator.kernel.world import Book, Call, Json, World
+from reconciler.simulator.objects import events, ledger
+from reconciler.simulator.objects.ledger import Movement
 
 _HOUR = 3600
 _DAYS_APART = {"daily": 1, "weekly": 7}

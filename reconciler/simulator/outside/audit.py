@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import product
 
-from reconciler.simulator.world import Book, Json, World
+from reconciler.simulator.kernel.world import Book, Json, World
 
 _RETURNED = ("failed", "canceled")
 _MONEY = ("available", "pending")

@@ -7,9 +7,9 @@ it.
 from dataclasses import dataclass
 from fractions import Fraction
 
-from reconciler.simulator import refusals
-from reconciler.simulator.settings import Settings
-from reconciler.simulator.world import Book
+from reconciler.simulator.kernel import refusals
+from reconciler.simulator.kernel.settings import Settings
+from reconciler.simulator.kernel.world import Book
 
 _RATE_DIGITS = 6
 

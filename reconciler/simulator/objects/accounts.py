@@ -3,11 +3,11 @@
 A connected account has a book of its own. Its news goes to Connect endpoints only.
 """
 
-from reconciler.simulator import events
-from reconciler.simulator.form import merged
-from reconciler.simulator.pages import page
-from reconciler.simulator.refusals import missing_parameter, no_such, refused
-from reconciler.simulator.world import Book, Call, Json, World
+from reconciler.simulator.kernel.form import merged
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.refusals import missing_parameter, no_such, refused
+from reconciler.simulator.kernel.world import Book, Call, Json, World
+from reconciler.simulator.objects import events
 
 _LINK_SECONDS = 300
 _WANTED = ["external_account", "tos_acceptance.date", "tos_acceptance.ip"]

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconciler.simulator.refusals import Refusal
+from reconciler.simulator.kernel.refusals import Refusal
 
 if TYPE_CHECKING:
     from reconciler.simulator.simulator import Simulator

@@ -7,8 +7,8 @@ validation errors, bad keys, rate limits. Keys are per account.
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.simulator import refusals
-from reconciler.simulator.clock import Clock
+from reconciler.simulator.kernel import refusals
+from reconciler.simulator.kernel.clock import Clock
 
 _HOUR = 3600
 

@@ -4,15 +4,15 @@ An inquiry moves no money until it is escalated. The withdrawal takes the amount
 brings the amount back, and by setting the fee too.
 """
 
-from reconciler.simulator import events, ledger, refunds
-from reconciler.simulator.cards import card_of
-from reconciler.simulator.clock import DAY
-from reconciler.simulator.form import merged
-from reconciler.simulator.ledger import Movement
-from reconciler.simulator.money import Settled
-from reconciler.simulator.pages import page
-from reconciler.simulator.refusals import refused
-from reconciler.simulator.world import Call, Json, World
+from reconciler.simulator.kernel.clock import DAY
+from reconciler.simulator.kernel.form import merged
+from reconciler.simulator.kernel.money import Settled
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.refusals import refused
+from reconciler.simulator.kernel.world import Call, Json, World
+from reconciler.simulator.objects import events, ledger, refunds
+from reconciler.simulator.objects.cards import card_of
+from reconciler.simulator.objects.ledger import Movement
 
 _DAYS_TO_ANSWER = 9
 _OPEN = ("needs_response", "under_review", "warning_needs_response", "warning_under_review")

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from reconciler.simulator import refusals
-from reconciler.simulator.clock import Clock
-from reconciler.simulator.form import Form
-from reconciler.simulator.ids import Ids
-from reconciler.simulator.settings import Settings
+from reconciler.simulator.kernel import refusals
+from reconciler.simulator.kernel.clock import Clock
+from reconciler.simulator.kernel.form import Form
+from reconciler.simulator.kernel.ids import Ids
+from reconciler.simulator.kernel.settings import Settings
 
 Json = dict[str, Any]
 

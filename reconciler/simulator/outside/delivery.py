@@ -16,10 +16,10 @@ from fnmatch import fnmatchcase
 import httpx
 import msgspec
 
-from reconciler.simulator import endpoints
-from reconciler.simulator.clock import DAY
-from reconciler.simulator.ids import rank
-from reconciler.simulator.world import Book, Call, Json, World
+from reconciler.simulator.kernel.clock import DAY
+from reconciler.simulator.kernel.ids import rank
+from reconciler.simulator.kernel.world import Book, Call, Json, World
+from reconciler.simulator.objects import endpoints
 
 Send = Callable[[str, dict[str, str], bytes], Awaitable[int]]
 Match = str | Callable[[Json], bool]

@@ -5,8 +5,8 @@ Serving never changes what is stored; everything handed out is a copy.
 
 from typing import Any
 
-from reconciler.simulator import refusals
-from reconciler.simulator.world import Book, Json, World
+from reconciler.simulator.kernel import refusals
+from reconciler.simulator.kernel.world import Book, Json, World
 
 _EMBEDDED_ROWS = 10
 _DEEPEST = 4

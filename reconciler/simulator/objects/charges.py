@@ -3,13 +3,13 @@
 Made only by payments and by arriving transfers. Whoever captures decides when the money is booked.
 """
 
-from reconciler.simulator import events, ledger
-from reconciler.simulator.cards import MESSAGES, Card, blank_billing, card_of, details
-from reconciler.simulator.form import merged
-from reconciler.simulator.ledger import Movement
-from reconciler.simulator.money import processing_fee
-from reconciler.simulator.pages import page
-from reconciler.simulator.world import Book, Call, Json, World
+from reconciler.simulator.kernel.form import merged
+from reconciler.simulator.kernel.money import processing_fee
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.world import Book, Call, Json, World
+from reconciler.simulator.objects import events, ledger
+from reconciler.simulator.objects.cards import MESSAGES, Card, blank_billing, card_of, details
+from reconciler.simulator.objects.ledger import Movement
 
 
 def attempt(call: Call, intent: Json, method: Json) -> Json:

@@ -2,10 +2,10 @@
 
 from fnmatch import fnmatchcase
 
-from reconciler.simulator import refusals
-from reconciler.simulator.form import merged
-from reconciler.simulator.pages import page
-from reconciler.simulator.world import Book, Call, Json
+from reconciler.simulator.kernel import refusals
+from reconciler.simulator.kernel.form import merged
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.world import Book, Call, Json
 
 
 def create(call: Call) -> Json:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from reconciler.simulator import refusals
+from reconciler.simulator.kernel import refusals
 
 _KEY = re.compile(r"[^\[\]]+|(?<=\[)(?=\])")
 _BOUNDS = ("gt", "gte", "lt", "lte")

@@ -4,13 +4,13 @@ A failed or cancelled refund returns its money through `failure_balance_transact
 goes is decided by the card of its charge.
 """
 
-from reconciler.simulator import charges, events, ledger
-from reconciler.simulator.cards import card_of
-from reconciler.simulator.form import merged
-from reconciler.simulator.ledger import Movement
-from reconciler.simulator.pages import page
-from reconciler.simulator.refusals import Refusal, missing_parameter, refused
-from reconciler.simulator.world import Book, Call, Json, World
+from reconciler.simulator.kernel.form import merged
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.refusals import Refusal, missing_parameter, refused
+from reconciler.simulator.kernel.world import Book, Call, Json, World
+from reconciler.simulator.objects import charges, events, ledger
+from reconciler.simulator.objects.cards import card_of
+from reconciler.simulator.objects.ledger import Movement
 
 _REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 _OPEN_DISPUTE = ("needs_response", "under_review", "lost")

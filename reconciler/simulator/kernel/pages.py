@@ -7,8 +7,8 @@ exist.
 from collections.abc import Callable, Iterator
 from itertools import dropwhile, islice
 
-from reconciler.simulator import refusals
-from reconciler.simulator.world import Call, Json
+from reconciler.simulator.kernel import refusals
+from reconciler.simulator.kernel.world import Call, Json
 
 _BOUNDS: dict[str, Callable[[int, int], bool]] = {
     "gt": lambda value, bound: value > bound,

@@ -5,7 +5,7 @@ A table and its reading, nothing else. An unknown `pm_card_…` is refused, neve
 
 from dataclasses import dataclass
 
-from reconciler.simulator.world import Call, Json
+from reconciler.simulator.kernel.world import Call, Json
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ Running totals per currency are kept beside them; `audit.py` proves that they ag
 
 from dataclasses import dataclass
 
-from reconciler.simulator import events
-from reconciler.simulator.money import Settled, settle
-from reconciler.simulator.pages import page
-from reconciler.simulator.refusals import refused
-from reconciler.simulator.world import Book, Call, Json, World
+from reconciler.simulator.kernel.money import Settled, settle
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.refusals import refused
+from reconciler.simulator.kernel.world import Book, Call, Json, World
+from reconciler.simulator.objects import events
 
 
 @dataclass(frozen=True)

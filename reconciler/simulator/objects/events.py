@@ -1,18 +1,18 @@
 """Events: what happened, as it was when it happened.
 
 Every change emits one. The object inside is a copy frozen at that moment, while a retrieval of the
-object itself always shows the present. Where events go from here is `delivery.py`'s business.
+object itself always shows the present. Where events go from here is the business of the deliveries.
 """
 
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from reconciler.simulator import refusals
-from reconciler.simulator.clock import DAY
-from reconciler.simulator.pages import page
-from reconciler.simulator.views import copied, served
-from reconciler.simulator.world import Call, Json
+from reconciler.simulator.kernel import refusals
+from reconciler.simulator.kernel.clock import DAY
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.views import copied, served
+from reconciler.simulator.kernel.world import Call, Json
 
 # Besides `….updated`, these events say what was there before.
 _TELL_BEFORE = ("charge.refunded", "transfer.reversed")

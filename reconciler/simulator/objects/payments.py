@@ -6,12 +6,12 @@ never change a payment intent; it stays succeeded.
 
 from typing import Any
 
-from reconciler.simulator import charges, disputes, events
-from reconciler.simulator.cards import MESSAGES, card_of, method_for
-from reconciler.simulator.form import merged
-from reconciler.simulator.pages import page
-from reconciler.simulator.refusals import Refusal, refused
-from reconciler.simulator.world import Call, Json
+from reconciler.simulator.kernel.form import merged
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.refusals import Refusal, refused
+from reconciler.simulator.kernel.world import Call, Json
+from reconciler.simulator.objects import charges, disputes, events
+from reconciler.simulator.objects.cards import MESSAGES, card_of, method_for
 
 _CAPTURE = ("automatic", "automatic_async", "manual")
 _REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")

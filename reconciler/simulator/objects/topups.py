@@ -1,10 +1,10 @@
 """Movements that no payment causes: top-ups, Stripe's own fees, adjustments, and the unheard of."""
 
-from reconciler.simulator import events, ledger
-from reconciler.simulator.ledger import Movement
-from reconciler.simulator.money import Settled
-from reconciler.simulator.pages import page
-from reconciler.simulator.world import Call, Json
+from reconciler.simulator.kernel.money import Settled
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.world import Call, Json
+from reconciler.simulator.objects import events, ledger
+from reconciler.simulator.objects.ledger import Movement
 
 
 def top_up(call: Call, amount: int, currency: str) -> Json:

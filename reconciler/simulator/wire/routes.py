@@ -7,7 +7,9 @@ their callers' sake and change nothing here.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reconciler.simulator import (
+from reconciler.simulator.kernel.pages import PAGING
+from reconciler.simulator.kernel.world import Call, Json
+from reconciler.simulator.objects import (
     accounts,
     cards,
     charges,
@@ -22,8 +24,6 @@ from reconciler.simulator import (
     topups,
     transfers,
 )
-from reconciler.simulator.pages import PAGING
-from reconciler.simulator.world import Call, Json
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ A transfer has no status: it is done when it is created. It is one movement on e
 and so is each reversal.
 """
 
-from reconciler.simulator import charges, events, ledger
-from reconciler.simulator.form import merged
-from reconciler.simulator.ledger import Movement
-from reconciler.simulator.pages import page
-from reconciler.simulator.refusals import Refusal, insufficient_funds, no_such, refused
-from reconciler.simulator.world import Book, Call, Json
+from reconciler.simulator.kernel.form import merged
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.refusals import Refusal, insufficient_funds, no_such, refused
+from reconciler.simulator.kernel.world import Book, Call, Json
+from reconciler.simulator.objects import charges, events, ledger
+from reconciler.simulator.objects.ledger import Movement
 
 
 def create(call: Call) -> Json:

@@ -6,7 +6,12 @@ Every act is also served under /_simulator/acts/<name>. Each returns the object 
 
 from typing import Any
 
-from reconciler.simulator import (
+from reconciler.simulator.kernel.form import Form
+from reconciler.simulator.kernel.money import Settled
+from reconciler.simulator.kernel.refusals import Refusal, no_such
+from reconciler.simulator.kernel.views import served
+from reconciler.simulator.kernel.world import Call, Json, World
+from reconciler.simulator.objects import (
     accounts,
     cards,
     disputes,
@@ -17,11 +22,6 @@ from reconciler.simulator import (
     topups,
     transfers,
 )
-from reconciler.simulator.form import Form
-from reconciler.simulator.money import Settled
-from reconciler.simulator.refusals import Refusal, no_such
-from reconciler.simulator.views import served
-from reconciler.simulator.world import Call, Json, World
 
 
 class Acts:

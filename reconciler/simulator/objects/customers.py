@@ -1,10 +1,10 @@
 """Customers: a name that payments can belong to, and little more."""
 
-from reconciler.simulator import events
-from reconciler.simulator.cards import method_for
-from reconciler.simulator.form import merged
-from reconciler.simulator.pages import page
-from reconciler.simulator.world import Call, Json
+from reconciler.simulator.kernel.form import merged
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.world import Call, Json
+from reconciler.simulator.objects import events
+from reconciler.simulator.objects.cards import method_for
 
 _TEXTS = ("description", "email", "name", "phone")
 
