@@ -219,7 +219,11 @@ def test_endpoints_are_managed_over_the_api():
     async def story(sim):
         sdk = client(sim)
         made = await sdk.v1.webhook_endpoints.create_async(
-            {"url": "https://a.test", "enabled_events": ["charge.*"], "api_version": "2025-01-01"}
+            {
+                "url": "https://a.test",
+                "enabled_events": ["charge.succeeded"],
+                "api_version": "2025-03-31.basil",
+            }
         )
         assert made.secret.startswith("whsec_")
         read = await sdk.v1.webhook_endpoints.retrieve_async(made.id)
@@ -227,7 +231,7 @@ def test_endpoints_are_managed_over_the_api():
         sim.acts.pay(1_000, "usd")
         inbox = Inbox()
         await sim.webhooks.deliver(inbox)
-        assert json.loads(inbox.letters[0][2])["api_version"] == "2025-01-01"
+        assert json.loads(inbox.letters[0][2])["api_version"] == "2025-03-31.basil"
         await sdk.v1.webhook_endpoints.update_async(made.id, {"disabled": True})
         sim.acts.pay(1_000, "usd")
         assert sim.webhooks.pending() == 0

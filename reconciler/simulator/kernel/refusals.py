@@ -63,12 +63,42 @@ def not_an_integer(name: str, value: object) -> Refusal:
 
 
 def empty_parameter(name: str) -> Refusal:
-    message = f"You passed an empty string for '{name}'."
+    message = (
+        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset "
+        f"a parameter; however '{name}' cannot be unset. You should remove '{name}' from your "
+        "request or supply a non-empty value."
+    )
     return _invalid(message, "parameter_invalid_empty", name)
 
 
 def not_one_of(name: str, choices: tuple[str, ...]) -> Refusal:
-    return _invalid(f"Invalid {name}: must be one of {', '.join(choices)}", None, name)
+    listed = choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])}, or {choices[-1]}"
+    return _invalid(f"Invalid {name}: must be one of {listed}", None, name)
+
+
+def not_a_boolean(name: str, value: object) -> Refusal:
+    return _invalid(f"Invalid boolean: {value}", None, name)
+
+
+def not_a_decimal(name: str, value: object) -> Refusal:
+    return _invalid(f"Invalid decimal: {value}", None, name)
+
+
+def not_a_string(name: str, value: object) -> Refusal:
+    return _invalid(f"Invalid string: {value}", None, name)
+
+
+def not_an_object(name: str) -> Refusal:
+    return _invalid("Invalid object", None, name)
+
+
+def not_an_array(name: str) -> Refusal:
+    return _invalid("Invalid array", None, name)
+
+
+def too_long(name: str, longest: int, length: int) -> Refusal:
+    message = f"Invalid string: the value must be at most {longest} characters, not {length}."
+    return _invalid(message, "parameter_invalid_string", name)
 
 
 def malformed(name: str, why: str) -> Refusal:

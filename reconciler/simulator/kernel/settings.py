@@ -28,7 +28,11 @@ _US_CENTS: dict[str, Fraction] = {
 
 @dataclass
 class Settings:
+    # Of the events, unless an endpoint names its own; and of requests that name none: an account
+    # keeps the version it began with.
     api_version: str = "2026-10-28.endive"
+    account_version: str = "2026-08-26.dahlia"
+
     settlement_currencies: tuple[str, ...] = ("usd", "eur")
 
     fee_rate: Fraction = Fraction(29, 1000)

@@ -103,6 +103,7 @@ class Call:
     request: str | None = None
     key: str | None = None
     hidden: frozenset[str] = frozenset()
+    asked_version: str | None = None
 
     def at(self, book: Book) -> Call:
         """The same cause, in another account."""
@@ -120,6 +121,11 @@ class Call:
     @property
     def settings(self) -> Settings:
         return self.world.settings
+
+    @property
+    def version(self) -> str:
+        """The API version asked for, or the account's own."""
+        return self.asked_version or self.world.settings.account_version
 
     @property
     def on_platform(self) -> bool:

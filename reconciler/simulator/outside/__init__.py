@@ -1,1 +1,1 @@
-"""What is not Stripe's API: acts of other people, faults, webhooks on their way, controls, proof."""
+"""Not the API itself: acts of others, faults, webhooks on their way, controls, and proof."""

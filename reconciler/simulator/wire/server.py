@@ -18,9 +18,10 @@ from starlette.types import Receive, Scope, Send
 from reconciler.simulator.kernel import refusals
 from reconciler.simulator.kernel.form import Form, decode
 from reconciler.simulator.kernel.refusals import Refusal
-from reconciler.simulator.kernel.views import check_expansion, copied, expand, served
+from reconciler.simulator.kernel.views import copied, served
 from reconciler.simulator.kernel.world import Book, Call, Json, World
 from reconciler.simulator.outside.faults import ConnectionLost, Faults
+from reconciler.simulator.wire import expansion, versions
 from reconciler.simulator.wire.idempotency import Answer, Idempotency
 from reconciler.simulator.wire.routes import OPERATIONS, Operation
 
@@ -121,7 +122,7 @@ class Door:
             authorization=headers.get("authorization", ""),
             account=headers.get("stripe-account"),
             key=headers.get("idempotency-key") if request.method == "POST" else None,
-            version=headers.get("stripe-version") or self._world.settings.api_version,
+            version=headers.get("stripe-version") or self._world.settings.account_version,
             request_id=self._world.ids.new("req"),
         )
 
@@ -194,10 +195,11 @@ class Door:
             asked.request_id,
             asked.key,
             self._faults.hidden(asked.path) if operation.lists else frozenset(),
+            asked.version,
         )
         try:
-            call.form.only(operation.params)
-            check_expansion(operation.kind, call.form.texts("expand"))
+            operation.contract.check(asked.form, asked.version)
+            expansion.check(operation.contract.answer, call.form.texts("expand"))
             answer, began = self._show(asked, call, operation.run(call)), True
         except Refusal as refusal:
             answer, began = self._refuse(asked, refusal), refusal.began
@@ -210,9 +212,10 @@ class Door:
         if view.get("object") == "list":
             view["url"] = asked.path
         try:
-            expand(self._world, view, call.form.texts("expand"))
+            expansion.expand(self._world, view, call.form.texts("expand"))
         except Refusal as refusal:
             return self._refuse(asked, refusal)
+        versions.render(self._world, view, asked.version)
         return Answer(200, msgspec.json.encode(view))
 
     def _broken(self, asked: Asked, effect: str | None) -> Refusal:
@@ -223,6 +226,7 @@ class Door:
     def _refuse(self, asked: Asked, refusal: Refusal) -> Answer:
         account = asked.book.id if asked.book else self._world.platform
         body = copied(refusal.body(account, asked.request_id))
+        versions.render(self._world, body, asked.version)
         return Answer(refusal.status, msgspec.json.encode(body))
 
     def _respond(self, asked: Asked, answer: Answer) -> Response:
