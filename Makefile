@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+STRIPE_CLI := .stripe-cli/node_modules/@stripe/cli/package.json
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench stripe-cli clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -13,7 +14,7 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)            ## a believable month on a simulated Stripe, the drift report, and the service
 	$(VENV)/bin/reconciler demo $(ARGS)
 
-test: $(STAMP) lint       ## lint, types and every test
+test: $(STAMP) lint stripe-cli ## lint, types and every test
 	$(VENV)/bin/python -m pytest
 
 lint: $(STAMP)
@@ -24,5 +25,9 @@ lint: $(STAMP)
 bench: $(STAMP)           ## speed, as ratios against a reference in the same run
 	$(VENV)/bin/python -m bench
 
+stripe-cli:               ## the official Stripe CLI for the tests, where npm is there to bring it
+	@test -e $(STRIPE_CLI) || npm install --prefix .stripe-cli --ignore-scripts --no-audit \
+	  --no-fund --loglevel=error @stripe/cli@1.52.0 || echo "without npm, tests do without the Stripe CLI"
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .stripe-cli .pytest_cache .mypy_cache .ruff_cache

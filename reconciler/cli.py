@@ -19,6 +19,7 @@ from reconciler.app import configure_logging, real_world
 from reconciler.apply import apply_all, requeue_dead
 from reconciler.check import check as check_now
 from reconciler.cli_keys import keys_cli
+from reconciler.cli_simulator import simulator_cli
 from reconciler.context import Context
 from reconciler.gateway.outcomes import StripeUnavailable
 from reconciler.settings import BadSettings, load
@@ -37,6 +38,7 @@ cli = typer.Typer(
     add_completion=False,
 )
 cli.add_typer(keys_cli, name="keys")
+cli.add_typer(simulator_cli, name="simulator")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -103,16 +105,6 @@ def demo(
 
     configure_logging("error")
     asyncio.run(run(port, out, serve=not once))
-
-
-@cli.command()
-def simulator(port: int = 12111, seed: int = 1) -> None:
-    """The Stripe simulator alone."""
-    from reconciler.simulator import Simulator
-
-    stripe = Simulator(seed=seed, now=real_world().now())
-    out.print(f"A simulated Stripe on http://127.0.0.1:{port}, key {stripe.secret_key}")
-    uvicorn.run(stripe.app, host="127.0.0.1", port=port, log_level="warning")
 
 
 @cli.command()

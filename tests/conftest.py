@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from reconciler.simulator import Simulator
 from tests import engines
+from tests.simulator.schema import Watched, judged
 
 NO_SKIPS = os.environ.get("RECONCILER_NO_SKIPS") == "1"
 
@@ -26,6 +28,22 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     engine: str = request.param
     server = request.getfixturevalue("pg_server") if engine == "postgresql" else None
     return engines.migrated_url(engine, tmp_path, server)
+
+
+@pytest.fixture(autouse=True)
+def stripe_schema(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every answer and event of every simulator in every test obeys Stripe's published schema."""
+    found: list[str] = []
+    make = Simulator.__init__
+
+    def watched(self: Simulator, *args: Any, **options: Any) -> None:
+        make(self, *args, **options)
+        self.app = Watched(self.app, found)  # type: ignore[assignment]
+        self.world.publish = judged(self.world.publish, found)
+
+    monkeypatch.setattr(Simulator, "__init__", watched)
+    yield
+    assert not found, "\n".join(sorted(set(found))[:40])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -111,7 +111,7 @@ async def service(
 ) -> AsyncIterator[Service]:
     """A service with its schema in place and both webhook endpoints registered; no jobs run."""
     stripe = simulator or Simulator(seed=3)
-    if not stripe.webhooks._endpoints():
+    if not stripe.world.home.shelf("webhook_endpoint"):
         stripe.webhooks.register(f"{BASE}/webhooks/stripe", SECRET)
         stripe.webhooks.register(f"{BASE}/webhooks/stripe/connect", CONNECT_SECRET, connect=True)
     numbers = itertools.count(1)

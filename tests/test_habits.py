@@ -36,7 +36,7 @@ OUTSIDE = {
 }
 """The only room that may import each thing of the outside world."""
 
-WIRING = {"reconciler.app", "reconciler.cli"}
+WIRING = {"reconciler.app", "reconciler.cli", "reconciler.cli_simulator"}
 
 
 def _module(path: Path) -> str:
@@ -98,7 +98,13 @@ def test_files_and_functions_stay_small_and_say_what_they_are_for(path: Path) ->
 
 
 def test_nothing_reads_the_clock_or_chance_by_itself() -> None:
-    allowed = {"reconciler.app", "reconciler.demo.run", "reconciler.demo.month", "reconciler.keys"}
+    allowed = {
+        "reconciler.app",
+        "reconciler.cli_simulator",
+        "reconciler.demo.run",
+        "reconciler.demo.month",
+        "reconciler.keys",
+    }
     for path in FILES:
         if _module(path) in allowed or _within(_module(path), "reconciler.simulator"):
             continue
@@ -127,3 +133,13 @@ def test_every_command_is_in_the_readme() -> None:
     for command in cli.registered_commands:
         name = command.name or (command.callback.__name__ if command.callback else "")
         assert f"reconciler {name}" in readme, name
+    for group in cli.registered_groups:
+        assert f"reconciler {group.name}" in readme, group.name
+
+
+def test_every_command_of_the_simulator_is_in_its_page() -> None:
+    from reconciler.cli_simulator import simulator_cli
+
+    page = (ROOT / "docs" / "simulator.md").read_text()
+    for command in simulator_cli.registered_commands:
+        assert f"reconciler simulator {command.name}" in page, command.name

@@ -20,6 +20,7 @@ from reconciler.gateway.snapshots import PAYOUT_METADATA
 from reconciler.pay_out import pay_out
 from reconciler.reread import reread_due
 from reconciler.simulator import Simulator
+from reconciler.simulator.kernel.calendar import weekday
 from reconciler.store import payouts
 from reconciler.store.database import Row
 from reconciler.views import merchant_balance
@@ -49,6 +50,8 @@ SHOPS = (
     Shop("atelier-lumiere", "Atelier Lumière", "eur", 4, 1800, 25000),
 )
 FEE_PERCENT = 8
+PAYDAY = "thursday"  # the day before the bank payout, when most is available
+ENOUGH = 20_000
 LOST_ORDERS = ("order-0117", "order-0243", "order-0391")
 
 
@@ -65,6 +68,8 @@ class Month:
     tally: dict[str, int] = field(default_factory=dict)
     planted: list[str] = field(default_factory=list)
     orders: int = 0
+    by_hand: bool = False
+    unasked: bool = False
 
     def count(self, what: str, by: int = 1) -> None:
         self.tally[what] = self.tally.get(what, 0) + by
@@ -74,7 +79,7 @@ async def live_through(month: Month, progress: Callable[[int, int], None]) -> No
     """The whole month, day by day, with the service applying what it is told."""
     _lose_webhooks(month)
     await _onboard(month)
-    month.simulator.acts.payout_schedule("weekly", weekday=4, hour=6)
+    month.simulator.acts.payout_schedule("weekly", weekday=4, hour=6)  # on Fridays
     for day in range(DAYS):
         progress(day, DAYS)
         await _one_day(month, day)
@@ -121,19 +126,27 @@ async def _one_day(month: Month, day: int) -> None:
     if day == 20:
         month.simulator.acts.stripe_fee(1250, "usd", "Radar for Fraud Teams")
     await listen(month)
-    if day % 7 == 3:
+    if weekday(month.simulator.clock.now()) == PAYDAY:
         await _pay_merchants(month, day)
-    if day == 19:
+    await _plant(month, day)
+    until_midnight = DAY - month.simulator.clock.now() % DAY
+    month.simulator.clock.advance(until_midnight + 7 * 3600)
+    await listen(month)
+
+
+async def _plant(month: Month, day: int) -> None:
+    """What went wrong this month, each on its day, or once there is money again after a weekend."""
+    held = month.simulator.world.home.totals.get("usd", {}).get("available", 0)
+    if day >= 17 and held >= ENOUGH and not month.by_hand:
+        month.by_hand = True
         await _pay_by_hand(month)
-    if day == 22:
+    elif day >= 20 and held >= ENOUGH and not month.unasked:
+        month.unasked = True
         _transfer_nobody_asked_for(month)
     if day == 24:
         _reverse_unheard(month)
     if day == 25:
         _unknown_movement(month)
-    until_midnight = DAY - month.simulator.clock.now() % DAY
-    month.simulator.clock.advance(until_midnight + 7 * 3600)
-    await listen(month)
 
 
 def _take_payment(month: Month, shop: Shop, card: str = "pm_card_visa") -> dict[str, Any]:

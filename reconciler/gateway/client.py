@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
 import stamina
@@ -278,11 +279,17 @@ def _description(written: Any) -> str:
 
 
 def _source_amount(source: Json, movement: Json) -> int:
-    """What of the source moved, in its own currency: of a charge what was captured, of a transfer's
-    return the reversal's amount."""
+    """What of the source moved, in its own currency: of a transfer's return the reversal's amount,
+    of a charge what was captured, or the whole where the rest goes back by a movement of its own.
+    """
     for reversal in fields.items(source, "reversals"):
         if fields.text(reversal, "balance_transaction") == fields.text(movement, "id"):
             return fields.amount(reversal, "amount")
-    if source.get("object") == "charge" and movement.get("reporting_category") == "charge":
-        return fields.amount(source, "amount_captured", fields.amount(source, "amount"))
+    rate = movement.get("exchange_rate")
+    if source.get("object") == "charge" and isinstance(rate, (int, float)):
+        whole = fields.amount(source, "amount")
+        captured = fields.amount(source, "amount_captured", whole)
+        moved = fields.amount(movement, "amount", signed=True)
+        # The rate only tells the two apart; no money is computed from it.
+        return min(captured, whole, key=lambda own: abs(own * Fraction(repr(rate)) - moved))
     return fields.amount(source, "amount", 0, signed=True)

@@ -8,24 +8,80 @@ from starlette.applications import Starlette
 
 from reconciler.simulator.kernel.clock import Clock
 from reconciler.simulator.kernel.settings import Settings
-from reconciler.simulator.kernel.world import World
-from reconciler.simulator.objects import accounts, charges, disputes, ledger, payouts, refunds
+from reconciler.simulator.kernel.world import Call, Json, World
+from reconciler.simulator.objects import (
+    account_checks,
+    accounts,
+    charge_money,
+    checkout,
+    checkout_course,
+    coupons,
+    disputes,
+    ledger,
+    payment_async,
+    payment_capture,
+    payout_schedules,
+    payouts,
+    promotion_codes,
+    refund_course,
+    report_types,
+    reports,
+    reserves,
+    subscription_life,
+    topups,
+)
+from reconciler.simulator.outside import layout, state
 from reconciler.simulator.outside.acts import Acts
 from reconciler.simulator.outside.audit import audit
-from reconciler.simulator.outside.control import Control
+from reconciler.simulator.outside.console import Console
+from reconciler.simulator.outside.control import ControlDoor
+from reconciler.simulator.outside.courier import Courier
 from reconciler.simulator.outside.delivery import Webhooks
 from reconciler.simulator.outside.faults import Faults
-from reconciler.simulator.wire.server import Door, Recorded
+from reconciler.simulator.outside.hosted import Hosted
+from reconciler.simulator.outside.hosted_authentication import Authentication
+from reconciler.simulator.outside.hosted_checkout import CheckoutPages
+from reconciler.simulator.wire.asked import Recorded
+from reconciler.simulator.wire.keys import Keys
+from reconciler.simulator.wire.server import Door
 
 # What the clock may be asked to do, by the name it has in the agenda.
 _TASKS: dict[str, Callable[..., None]] = {
+    "checkout_expires": checkout.expire_by_time,
+    "account_checked": account_checks.finish_check,
+    "account_deadline": account_checks.pass_deadline,
+    "person_checked": account_checks.verify_person,
+    "coupon_ends": coupons.end,
+    "discount_ends": coupons.run_out,
+    "promotion_code_ends": promotion_codes.end,
+    "trial_reminder": subscription_life.remind,
+    "subscription_turns": subscription_life.turn,
     "settle": ledger.settle_day,
-    "book_charge": charges.book_money_later,
-    "refund_ends": refunds.happen,
+    "balance_grew": ledger.tell,
+    "reserve_covers": reserves.cover,
+    "connect_collects": reserves.collect,
+    "authorization_expires": payment_capture.expire,
+    "book_charge": charge_money.book_money_later,
+    "debit_decided": payment_async.decide,
+    "refund_ends": refund_course.happen,
+    "refunds_proceed": refund_course.proceed,
+    "charge_refunded": disputes.after_refund,
     "dispute_opens": disputes.arrive,
     "dispute_ends": disputes.end_by_evidence,
+    "dispute_is_due": disputes.fall_due,
+    "report_runs": reports.finish,
+    "report_types_updated": report_types.tell,
     "payout_travels": payouts.travel,
-    "payout_schedule": payouts.run_schedule,
+    "payout_fails": payouts.fail_later,
+    "payout_traced": payouts.trace,
+    "payout_schedule": payout_schedules.run,
+    "topup_ends": topups.end,
+}
+
+# What an event leads to inside Stripe itself.
+_FOLLOWS: dict[str, Callable[[Call, Json], None]] = {
+    **checkout_course.FOLLOWED,
+    "customer.deleted": subscription_life.lose_customer,
 }
 
 
@@ -50,14 +106,35 @@ class Simulator:
         accounts.open_platform(self.world)
         for name, run in _TASKS.items():
             self.clock.on(name, partial(run, self.world))
+        self.world.follows.update(_FOLLOWS)
         self.acts = Acts(self.world)
         self.faults = Faults(self.world.ids)
         self.webhooks = Webhooks(self.world)
-        self._door = Door(self.world, self.faults)
+        self.courier = Courier(self.webhooks)
+        self.keys = Keys(self.world, self.secret_key)
+        self._door = Door(self.world, self.faults, self.keys)
+        self._parts: dict[str, state.Part] = {
+            "faults": self.faults,
+            "webhooks": self.webhooks,
+            "door": self._door,
+        }
         self.app = Starlette(
-            routes=[*self._door.routes(), *Control(self).routes()],
-            exception_handlers={404: self._door.unknown, 405: self._door.unknown},
+            routes=[
+                *self._door.routes(),
+                *ControlDoor(self).routes(),
+                *Console(self).routes(),
+                *layout.routes(),
+                *CheckoutPages(self).routes(),
+                *Hosted(self).routes(),
+                *Authentication(self).routes(),
+            ],
+            exception_handlers={
+                404: self._door.unknown,
+                405: self._door.unknown,
+                500: self._door.broken,
+            },
         )
+        self.app.router.redirect_slashes = False
 
     @property
     def clock(self) -> Clock:
@@ -70,8 +147,31 @@ class Simulator:
 
     @property
     def requests(self) -> list[Recorded]:
-        """Every request served, oldest first."""
-        return self._door.requests
+        """Every request served that is still in the journal, oldest first."""
+        names = ("method", "path", "form", "stripe_account", "key", "status")
+        return [
+            Recorded(*(entry[name] for name in names))
+            for entry in self.world.journal
+            if entry["kind"] == "request"
+        ]
+
+    def dump(self) -> bytes:
+        """The whole state, as one JSON document."""
+        return state.dump(self.world, self._parts)
+
+    def load(self, document: bytes) -> None:
+        """Take up a stored state; whoever holds this simulator goes on with that one.
+
+        It is tried on another simulator first: what cannot be taken up changes nothing here.
+        """
+        trial = Simulator()
+        state.load(trial.world, trial._parts, document)
+        state.load(self.world, self._parts, document)
+
+    def begin_again(self, seed: int, now: int) -> None:
+        """A new world, with the settings of the old one."""
+        fresh = Simulator(seed=seed, now=now, settings=self.settings)
+        state.load(self.world, self._parts, fresh.dump())
 
     def audit(self) -> list[str]:
         """Why the simulated books are wrong; empty when they are right."""

@@ -134,7 +134,7 @@ def test_movements_are_listed_in_their_window_with_their_sources():
     network = Network(listed(MOVEMENT, {**MOVEMENT, "id": "txn_0", "source": CHARGE}))
     page = network.run(lambda g: g.balance_transactions(WINDOW, ""))
     assert [row.id for row in page.rows] == ["txn_1", "txn_0"]
-    assert page.rows[1].source_amount == 1000
+    assert page.rows[1].source_amount == 1099
     assert page.next == ""
     [request] = network.requests
     assert request.method == "GET"

@@ -520,10 +520,13 @@ def test_a_movement_is_read():
     assert (found.exchange_rate, found.counts) == ("", True)
 
 
-def test_a_movement_knows_the_figures_of_its_expanded_source():
+@pytest.mark.parametrize(("moved", "own"), [(1087, 1000), (1195, 1099), (1194, 1099), (0, 1000)])
+def test_a_movement_knows_the_figures_of_its_expanded_source(moved: int, own: int):
+    """A charge is booked as captured, or whole with the rest going back; the rate tells which."""
     source = {**CHARGE, "currency": "eur"}
-    found = balance_transaction({**MOVEMENT, "source": source, "exchange_rate": 1.087}, "platform")
-    assert (found.source, found.source_amount, found.source_currency) == ("ch_1", 1000, "eur")
+    movement = {**MOVEMENT, "amount": moved, "fee": 0, "net": moved, "exchange_rate": 1.087}
+    found = balance_transaction({**movement, "source": source}, "platform")
+    assert (found.source, found.source_amount, found.source_currency) == ("ch_1", own, "eur")
     assert found.exchange_rate == "1.087"
 
 

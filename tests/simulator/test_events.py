@@ -76,3 +76,52 @@ def test_a_connected_accounts_events_are_listed_in_its_name():
         assert (await sdk.v1.events.list_async()).data == []
 
     run(story(Simulator()))
+
+
+def test_the_list_of_events_refuses_what_makes_no_sense():
+    async def story(sim):
+        sdk = client(sim)
+        for wrong in (
+            {"type": "charge.*", "types": ["payout.paid"]},
+            {"types": [f"a.{n}" for n in range(21)]},
+            {"delivery_success": "perhaps"},
+            {"ending_before": "evt_nothing"},
+        ):
+            with pytest.raises(stripe.InvalidRequestError):
+                await sdk.v1.events.list_async(wrong)
+
+    run(story(Simulator()))
+
+
+def test_events_tell_who_caused_them_and_what_was_there_before():
+    async def story(sim):
+        sdk = client(sim)
+        made = await sdk.v1.customers.create_async({"name": "Ann"}, {"idempotency_key": "k"})
+        [event] = (await sdk.v1.events.list_async({"type": "customer.created"})).data
+        assert event.request.id == made.last_response.request_id
+        assert event.request.idempotency_key == "k"
+        await sdk.v1.customers.update_async(made.id, {"name": "Bea"})
+        [event] = (await sdk.v1.events.list_async({"type": "customer.updated"})).data
+        assert event.data.previous_attributes.name == "Ann"
+        assert event.data.object.name == "Bea"
+        sim.acts.topup(1_000, "usd")
+        [event] = (await sdk.v1.events.list_async({"type": "topup.succeeded"})).data
+        assert (event.request.id, event.request.idempotency_key) == (None, None)
+
+    run(story(Simulator()))
+
+
+def test_events_are_filtered_by_time_and_by_delivery():
+    async def story(sim):
+        sdk = client(sim)
+        sim.webhooks.register("https://a.test", "whsec_a", enabled_events=["topup.succeeded"])
+        start = sim.clock.now()
+        for _ in range(3):
+            sim.acts.topup(1_000, "usd")
+            sim.clock.advance(10)
+        window = {"created": {"gte": start + 10, "lt": start + 20}, "types": ["topup.*"]}
+        assert {e.created for e in (await sdk.v1.events.list_async(window)).data} == {start + 10}
+        waiting = await sdk.v1.events.list_async({"delivery_success": False})
+        assert [(e.type, e.pending_webhooks) for e in waiting.data] == [("topup.succeeded", 1)] * 3
+
+    run(story(Simulator()))

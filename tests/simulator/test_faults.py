@@ -134,3 +134,115 @@ def test_a_reset_looks_like_one_to_httpx_itself():
 def test_an_unknown_fault_is_refused():
     with pytest.raises(ValueError, match="no such fault"):
         Simulator().faults.add(effect="earthquake")
+
+
+def test_a_500_before_the_effect_can_burn_its_key():
+    async def story(sim, asked):
+        sdk = client(sim)
+        sim.faults.add(path="/v1/transfers", effect="500", saved=True)
+        for _ in range(2):
+            with pytest.raises(stripe.APIError) as struck:
+                await sdk.v1.transfers.create_async(asked, KEY)
+            assert struck.value.http_status == 500
+        assert struck.value.headers["idempotent-replayed"] == "true"
+        assert "transfer" not in sim.world.home.shelves
+        other = await sdk.v1.transfers.create_async(asked, {"idempotency_key": "k2"})
+        assert other.amount == 500
+
+    run(story(*ready()))
+
+
+def test_a_500_after_the_effect_can_be_lost_instead_of_saved():
+    async def story(sim, asked):
+        sdk = client(sim)
+        sim.faults.add(path="/v1/transfers", when="after", effect="500", saved=False)
+        with pytest.raises(stripe.APIError):
+            await sdk.v1.transfers.create_async(asked, KEY)
+        [done] = sim.world.home.shelf("transfer")
+        assert (await sdk.v1.transfers.create_async(asked, KEY)).id == done
+
+    run(story(*ready()))
+
+
+@pytest.mark.parametrize("effect", ["502", "503"])
+def test_a_gateway_answers_with_a_page(effect):
+    async def story(sim, asked):
+        sim.faults.add(path="/v1/transfers", when="after", effect=effect)
+        with pytest.raises(stripe.APIError) as struck:
+            await client(sim).v1.transfers.create_async(asked, KEY)
+        assert struck.value.http_status == int(effect)
+        assert len(sim.world.home.shelf("transfer")) == 1
+
+    run(story(*ready()))
+
+
+def test_a_delay_takes_virtual_time_and_changes_nothing_else():
+    async def story(sim, asked):
+        sdk = client(sim)
+        start = sim.clock.now()
+        sim.faults.add(path="/v1/transfers", effect="delay", seconds=30)
+        made = await sdk.v1.transfers.create_async(asked)
+        assert made.created == sim.clock.now() == start + 30
+        sim.faults.add(path="/v1/transfers", when="after", effect="delay", seconds=30)
+        made = await sdk.v1.transfers.create_async(asked)
+        assert made.created + 30 == sim.clock.now()
+
+    run(story(*ready()))
+
+
+def test_while_one_request_stalls_its_key_is_in_use_and_others_are_served():
+    async def story(sim, asked):
+        sdk = client(sim)
+        sim.faults.add(method="POST", path="/v1/transfers", effect="delay", real_seconds=0.05)
+        slow = asyncio.create_task(sdk.v1.transfers.create_async(asked, KEY))
+        await asyncio.sleep(0.01)
+        assert (await sdk.v1.balance.retrieve_async()).livemode is False
+        with pytest.raises(stripe.APIError) as refused:
+            await sdk.v1.transfers.create_async(asked, KEY)
+        assert refused.value.error.code == "idempotency_key_in_use"
+        assert (await slow).amount == 500
+
+    run(story(*ready()))
+
+
+def test_an_answer_can_drip():
+    async def story(sim, asked):
+        sim.faults.add(path="/v1/balance", effect="drip", real_seconds=0.02)
+        assert (await client(sim).v1.balance.retrieve_async()).object == "balance"
+
+    run(story(*ready()))
+
+
+def test_faults_are_picked_by_operation_listed_and_taken_back():
+    async def story(sim, asked):
+        sdk = client(sim)
+        made = await sdk.v1.transfers.create_async(asked)
+        sim.faults.add(operation="POST /v1/transfers/{id}/reversals", effect="500", times=None)
+        await sdk.v1.transfers.update_async(made.id, {"description": "x"})
+        with pytest.raises(stripe.APIError):
+            await sdk.v1.transfers.reversals.create_async(made.id)
+        [planned] = sim.faults.list()
+        assert (planned["struck"], planned["times"]) == (1, None)
+        sim.faults.remove(planned["id"])
+        await sdk.v1.transfers.reversals.create_async(made.id)
+        with pytest.raises(ValueError, match="no such fault"):
+            sim.faults.remove(planned["id"])
+
+    run(story(*ready()))
+
+
+def test_faults_survive_in_a_stored_state():
+    sim, _ = ready()
+    sim.faults.add(path="/v1/balance", effect="500", times=2)
+    other = Simulator()
+    other.load(sim.dump())
+    assert other.faults.list() == sim.faults.list()
+
+    async def story():
+        sdk = client(other)
+        for _ in range(2):
+            with pytest.raises(stripe.APIError):
+                await sdk.v1.balance.retrieve_async()
+        await sdk.v1.balance.retrieve_async()
+
+    run(story())

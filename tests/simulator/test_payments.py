@@ -86,12 +86,13 @@ def test_a_manual_payment_is_captured_in_part():
         held = await sdk.v1.payment_intents.create_async(intent(capture_method="manual"))
         assert (held.status, held.amount_capturable) == ("requires_capture", 10_000)
         assert rows(sim) == []
-        with pytest.raises(stripe.InvalidRequestError, match="exceeds the capturable"):
+        with pytest.raises(stripe.InvalidRequestError, match="greater than the authorized"):
             await sdk.v1.payment_intents.capture_async(held.id, {"amount_to_capture": 10_001})
         taken = await sdk.v1.payment_intents.capture_async(held.id, {"amount_to_capture": 4_000})
         assert (taken.status, taken.amount_received) == ("succeeded", 4_000)
         charge = await sdk.v1.charges.retrieve_async(held.latest_charge)
-        assert (charge.amount, charge.amount_captured, charge.amount_refunded) == (10_000, 4_000, 0)
+        assert (charge.amount, charge.amount_captured) == (10_000, 4_000)
+        assert (charge.amount_refunded, charge.refunded) == (0, False)
         assert rows(sim)[0]["amount"] == 4_000
         with pytest.raises(stripe.InvalidRequestError) as refused:
             await sdk.v1.payment_intents.capture_async(held.id)

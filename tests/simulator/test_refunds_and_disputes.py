@@ -54,7 +54,10 @@ def test_a_pending_refund_succeeds_later():
     last = list(sim.world.home.shelf("event").values())[-1]
     assert last["type"] == "refund.updated"
     assert last["data"]["object"]["status"] == "succeeded"
-    assert last["data"]["previous_attributes"] == {"status": "pending"}
+    assert last["data"]["previous_attributes"] == {
+        "pending_reason": "processing",
+        "status": "pending",
+    }
 
 
 def test_a_refund_that_succeeded_can_fail_and_its_money_comes_back():
@@ -86,11 +89,12 @@ def test_only_a_refund_that_waits_for_the_customer_can_be_cancelled():
         waiting = sim.acts.refund(paid["id"], amount=400, requires_action=True)
         assert waiting["status"] == "requires_action"
         gone = await sdk.v1.refunds.cancel_async(waiting["id"])
-        assert gone.status == "canceled"
+        assert (gone.status, gone.failure_reason) == ("canceled", "merchant_request")
+        assert [row["amount"] for row in rows(sim)] == [1_000, -400, 400]
         waiting = sim.acts.refund(paid["id"], amount=300, requires_action=True)
-        assert len(rows(sim)) == 1
-        assert sim.acts.succeed_refund(waiting["id"])["status"] == "succeeded"
         assert rows(sim)[-1]["amount"] == -300
+        assert sim.acts.succeed_refund(waiting["id"])["status"] == "succeeded"
+        assert len(rows(sim)) == 4
         done = sim.acts.refund(paid["id"], amount=400)
         with pytest.raises(stripe.InvalidRequestError):
             await sdk.v1.refunds.cancel_async(done["id"])

@@ -46,8 +46,10 @@ def test_every_refusal_has_stripes_shape():
         assert error.error.doc_url.endswith("/resource-missing")
         assert error.request_id in error.error.request_log_url
         with pytest.raises(stripe.InvalidRequestError) as missing:
-            await sdk.v1.refunds.create_async({"charge": "ch_nothing"})
-        assert (missing.value.http_status, missing.value.param) == (400, "charge")
+            await sdk.v1.payment_intents.create_async(
+                {"amount": 100, "currency": "usd", "customer": "cus_nothing"}
+            )
+        assert (missing.value.http_status, missing.value.param) == (400, "customer")
         with pytest.raises(stripe.PermissionError) as refused:
             await sdk.v1.balance.retrieve_async({}, {"stripe_account": "acct_other"})
         assert refused.value.error.code == "account_invalid"

@@ -1,6 +1,5 @@
 """The world as a whole: money is conserved, runs repeat, time is virtual, controls work."""
 
-import time
 from contextlib import suppress
 
 import msgspec
@@ -175,14 +174,6 @@ def test_time_is_virtual_and_may_follow_a_lent_clock():
         sim.clock.advance(-1)
 
 
-def test_payments_are_made_fast_enough_to_seed_a_month():
-    sim = Simulator()
-    start = time.process_time()
-    for n in range(300):
-        sim.acts.pay(1_000 + n, "usd")
-    assert 300 / (time.process_time() - start) > 1_000
-
-
 def test_the_controls_are_served_over_http():
     async def story(sim):
         async def post(control, **body):
@@ -196,9 +187,9 @@ def test_the_controls_are_served_over_http():
         assert (await post("acts/nothing")).status_code == 404
         assert (await post("acts/_done")).status_code == 404
         assert (await post("acts/pay", colour="red")).status_code == 400
-        assert (await post("faults", path="/v1/balance", effect="500")).json() == {"planned": 1}
+        assert (await post("faults", path="/v1/balance", effect="500")).json()["id"] == 1
         assert (await post("faults", effect="earthquake")).status_code == 400
-        assert (await inside(sim, "DELETE", "/_simulator/faults")).json() == {"planned": 0}
+        assert (await inside(sim, "DELETE", "/_simulator/faults")).json() == {"planned": []}
         made = (await post("webhooks", url="https://a.test", secret="whsec_a")).json()
         assert made["id"].startswith("we_")
         assert (await post("webhooks/drop", match="topup.*")).status_code == 200

@@ -13,38 +13,58 @@ from urllib.parse import parse_qsl
 from reconciler.simulator.kernel import refusals
 
 _KEY = re.compile(r"[^\[\]]+|(?<=\[)(?=\])")
+_INDEX = re.compile(r"\d{1,6}", re.ASCII)
 _BOUNDS = ("gt", "gte", "lt", "lte")
+_MOST_FIELDS = 2_000
+_DEEPEST = 12
 
 
 def decode(encoded: str) -> dict[str, Any]:
     """`a[b][0]=x` as nested mappings and lists; metadata stays a mapping whatever its keys."""
     tree: dict[str, Any] = {}
-    for name, value in parse_qsl(encoded, keep_blank_values=True):
-        _plant(tree, _KEY.findall(name), value)
-    return {
-        name: branch if name == "metadata" else _listed(branch) for name, branch in tree.items()
-    }
+    for name, value in _pairs(encoded):
+        if "\0" in name or "\0" in value:
+            raise refusals.malformed(
+                name.replace("\0", ""), "Invalid string: the value contains a null byte."
+            )
+        _plant(tree, name, _KEY.findall(name), value)
+    return {name: _listed(name, branch) for name, branch in tree.items()}
 
 
-def _plant(tree: dict[str, Any], keys: list[str], value: str) -> None:
+def _pairs(encoded: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            encoded, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+        )
+    except UnicodeDecodeError:
+        raise refusals.unreadable("Invalid UTF-8 in the parameters of the request.") from None
+    except ValueError:
+        raise refusals.unreadable("The request has too many parameters.") from None
+
+
+def _plant(tree: dict[str, Any], name: str, keys: list[str], value: str) -> None:
+    if len(keys) > _DEEPEST:
+        raise refusals.unreadable("The parameters of the request are nested too deeply.")
     branch = tree
     for key in keys[:-1]:
-        below = branch.get(key)
+        below = branch.setdefault(key or str(len(branch)), {})
         if not isinstance(below, dict):
-            below = branch[key] = {}
+            raise refusals.not_an_object(keys[0])
         branch = below
     leaf = keys[-1] if keys and keys[-1] else str(len(branch))
+    if isinstance(branch.get(leaf), dict):
+        raise refusals.not_an_object(keys[0] if keys else name)
     branch[leaf] = value
 
 
-def _listed(branch: Any) -> Any:
-    """A mapping whose keys are 0, 1, 2… is a list."""
-    if not isinstance(branch, dict):
+def _listed(name: str, branch: Any) -> Any:
+    """A mapping whose keys are 0, 1, 2… is a list, in the order of its keys."""
+    if not isinstance(branch, dict) or name == "metadata":
         return branch
-    values = [_listed(value) for value in branch.values()]
-    if all(key.isdigit() for key in branch):
-        return values
-    return dict(zip(branch, values, strict=True))
+    below = {key: _listed(key, value) for key, value in branch.items()}
+    if all(_INDEX.fullmatch(key) for key in below):
+        return [below[key] for key in sorted(below, key=int)]
+    return below
 
 
 class Form:
@@ -100,9 +120,9 @@ class Form:
         value = self.values.get(name, False)
         if isinstance(value, bool):
             return value
-        if value not in ("true", "false"):
+        if str(value).lower() not in ("true", "false"):
             raise refusals.malformed(name, f"Invalid boolean: {value}")
-        return bool(value == "true")
+        return str(value).lower() == "true"
 
     def mapping(self, name: str) -> dict[str, Any]:
         value = self.values.get(name) or {}

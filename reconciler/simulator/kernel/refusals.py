@@ -15,6 +15,7 @@ _STATUS = {
     "permission": 403,
     "missing": 404,
     "conflict": 409,
+    "too_large": 413,
     "rate_limit": 429,
     "api": 500,
 }
@@ -72,6 +73,9 @@ def empty_parameter(name: str) -> Refusal:
 
 
 def not_one_of(name: str, choices: tuple[str, ...]) -> Refusal:
+    """No choices at all means that a text was given where only a mapping, or nothing, can be."""
+    if not choices:
+        return not_an_object(name)
     listed = choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])}, or {choices[-1]}"
     return _invalid(f"Invalid {name}: must be one of {listed}", None, name)
 
@@ -110,6 +114,11 @@ def too_small(name: str, least: int) -> Refusal:
     return _invalid(message, "parameter_invalid_integer", name)
 
 
+def unreadable(why: str) -> Refusal:
+    """The request as a whole cannot be made sense of."""
+    return Refusal("invalid_request", why, began=False)
+
+
 def not_expandable(path: str) -> Refusal:
     return _invalid(f"This property cannot be expanded ({path}).", None, "expand")
 
@@ -137,6 +146,12 @@ def no_such(noun: str, object_id: str, param: str = "id") -> Refusal:
     return Refusal(kind, message, code="resource_missing", param=param)
 
 
+def not_found(noun: str, object_id: str, param: str) -> Refusal:
+    """404 for an object in the path that Stripe names otherwise than `id`."""
+    message = f"No such {noun}: '{object_id}'"
+    return Refusal("missing", message, code="resource_missing", param=param)
+
+
 def insufficient_funds() -> Refusal:
     return refused(
         "You have insufficient available funds in your Stripe account. Try adding funds directly "
@@ -149,16 +164,42 @@ def insufficient_funds() -> Refusal:
 # What stops at the door.
 
 
+_HELP = "or we can help at https://support.stripe.com/."
+
+
 def no_key() -> Refusal:
     message = (
         "You did not provide an API key. You need to provide your API key in the Authorization "
-        "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
+        "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
+        f"https://stripe.com/docs/api#authentication for details, {_HELP}"
     )
     return Refusal("authentication", message, began=False)
 
 
 def bad_key(masked: str) -> Refusal:
     return Refusal("authentication", f"Invalid API Key provided: {masked}", began=False)
+
+
+def expired_key(masked: str) -> Refusal:
+    message = f"Expired API Key provided: {masked}"
+    return Refusal("authentication", message, code="api_key_expired", began=False)
+
+
+def publishable_key() -> Refusal:
+    message = (
+        "This API call cannot be made with a publishable API key. Please use a secret API key. You "
+        "can find a list of your API keys at https://dashboard.stripe.com/account/apikeys."
+    )
+    return Refusal("authentication", message, code="secret_key_required", began=False)
+
+
+def no_permission(masked: str, account: str, permission: str) -> Refusal:
+    message = (
+        f"The provided key '{masked}' does not have the required permissions for this endpoint on "
+        f"account '{account}'. Having the '{permission}' permission would allow this request to "
+        "continue."
+    )
+    return Refusal("permission", message, began=False)
 
 
 def no_access(account: str) -> Refusal:
@@ -169,9 +210,42 @@ def no_access(account: str) -> Refusal:
     return Refusal("permission", message, code="account_invalid", began=False)
 
 
+def no_version(version: str) -> Refusal:
+    return Refusal("invalid_request", f"Invalid Stripe API version: {version}", began=False)
+
+
 def no_route(method: str, path: str) -> Refusal:
-    message = f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs."
+    hint = (
+        "If you are trying to list objects, remove the trailing slash. If you are trying to "
+        "retrieve an object, make sure you passed a valid (non-empty) identifier in your code. "
+        if path.endswith("/") and len(path) > 1
+        else ""
+    )
+    message = (
+        f"Unrecognized request URL ({method}: {path}). {hint}Please see https://stripe.com/docs "
+        f"{_HELP}"
+    )
     return Refusal("missing", message, began=False)
+
+
+def too_fast() -> Refusal:
+    message = (
+        "Testmode request rate limit exceeded, the rate limits in testmode are lower than livemode."
+        " You can learn more about rate limits here https://stripe.com/docs/rate-limits."
+    )
+    return Refusal("rate_limit", message, code="rate_limit", began=False)
+
+
+def locked(kind: str) -> Refusal:
+    """`kind` is rate_limit (429, as Stripe does today) or conflict (409, as it once did)."""
+    message = (
+        "This object cannot be accessed right now because another API request or Stripe process is "
+        "currently accessing it. If you see this error intermittently, retry the request. If you "
+        "see this error frequently and are making multiple concurrent requests to a single object, "
+        "make your requests serially or at a lower rate. For more details, see "
+        "https://stripe.com/docs/rate-limits#object-lock-timeouts."
+    )
+    return Refusal(kind, message, code="lock_timeout", began=False)
 
 
 def key_reused(key: str) -> Refusal:
@@ -183,9 +257,25 @@ def key_reused(key: str) -> Refusal:
     return Refusal("idempotency", message, began=False)
 
 
+def key_used_elsewhere(key: str, first: str, now: str) -> Refusal:
+    message = (
+        "Keys for idempotent requests can only be used for the same endpoint they were first used "
+        f"for ('{first}' vs '{now}'). Try using a key other than '{key}' if you meant to execute a "
+        "different request."
+    )
+    return Refusal("idempotency", message, began=False)
+
+
+def key_too_long() -> Refusal:
+    return Refusal(
+        "invalid_request", "Idempotency keys can be at most 255 characters long.", began=False
+    )
+
+
 def key_in_use(key: str) -> Refusal:
     message = (
-        "There is currently another in-progress request using this Idempotent Key "
-        f"('{key}'). Please try again later."
+        "There is currently another in-progress request using this Idempotent Key (that probably "
+        "means you submitted twice, and the other request is still going through): "
+        f"{key}. Please try again later."
     )
     return Refusal("conflict", message, code="idempotency_key_in_use", began=False)

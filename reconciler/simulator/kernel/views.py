@@ -8,14 +8,20 @@ from typing import Any
 from reconciler.simulator.kernel.world import Book, Json
 
 _EMBEDDED_ROWS = 10
+_NESTED = (dict, list)
 
 
 def copied(value: Any) -> Any:
     """A deep copy without the simulator's own notes."""
+    # Plain values are told apart here, not one call deeper: most of what is copied is plain.
     if isinstance(value, dict):
-        return {name: copied(below) for name, below in value.items() if name[:1] != "_"}
+        return {
+            name: copied(below) if type(below) in _NESTED else below
+            for name, below in value.items()
+            if name[:1] != "_"
+        }
     if isinstance(value, list):
-        return [copied(below) for below in value]
+        return [copied(below) if type(below) in _NESTED else below for below in value]
     return value
 
 
@@ -38,16 +44,49 @@ def _with_movements(book: Book, dispute: Json) -> Json:
     return {"balance_transactions": [copied(row) for row in rows]}
 
 
+def _with_price(book: Book, item: Json) -> Json:
+    return {"price": copied(book.get("price", item["price"]))}
+
+
+def _with_items(book: Book, subscription: Json) -> Json:
+    """In the order they were agreed on."""
+    rows = book.belonging(subscription["id"], "items", "subscription_item")
+    url = f"/v1/subscription_items?subscription={subscription['id']}"
+    return {"items": embedded(book, url, rows[::-1])}
+
+
 def _with_rows(book: Book, page: Json) -> Json:
     return {"data": [served(book, row) for row in page["data"]]}
 
 
+def _with_fee_refunds(book: Book, fee: Json) -> Json:
+    rows = book.belonging(fee["id"], "refunds", "fee_refund")
+    return {"refunds": embedded(book, f"/v1/application_fees/{fee['id']}/refunds", rows)}
+
+
 # What an object embeds, and so is filled in when it is served.
-_COMPLETIONS = {"transfer": _with_reversals, "dispute": _with_movements, "list": _with_rows}
+_COMPLETIONS = {
+    "application_fee": _with_fee_refunds,
+    "dispute": _with_movements,
+    "item": _with_price,
+    "list": _with_rows,
+    "search_result": _with_rows,
+    "subscription": _with_items,
+    "subscription_item": _with_price,
+    "transfer": _with_reversals,
+}
 
 
 LISTS: dict[str, dict[str, tuple[str, str, str]]] = {
     "charge": {"refunds": ("refunds", "refund", "/v1/charges/{id}/refunds")},
+    "checkout.session": {
+        "line_items": ("line_items", "item", "/v1/checkout/sessions/{id}/line_items")
+    },
+    "customer": {
+        "sources": ("sources", "customer_source", "/v1/customers/{id}/sources"),
+        "subscriptions": ("subscriptions", "subscription", "/v1/customers/{id}/subscriptions"),
+        "tax_ids": ("tax_ids", "tax_id", "/v1/customers/{id}/tax_ids"),
+    },
 }
 """Lists that an object carries only when asked to: relation, kind and address."""
 

@@ -16,7 +16,9 @@ from reconciler.simulator.kernel import refusals
 from reconciler.simulator.kernel.clock import Clock
 from reconciler.simulator.kernel.form import Form
 from reconciler.simulator.kernel.ids import Ids
+from reconciler.simulator.kernel.journal import Journal
 from reconciler.simulator.kernel.settings import Settings
+from reconciler.simulator.kernel.shelf import Shelf
 
 Json = dict[str, Any]
 
@@ -27,17 +29,30 @@ class Book:
     def __init__(self, account: Json) -> None:
         self.account = account
         self.id: str = account["id"]
-        self.shelves: dict[str, dict[str, Json]] = {}
+        self.shelves: dict[str, Shelf] = {}
         self.children: dict[str, list[str]] = {}
         self.totals: dict[str, dict[str, int]] = {}
-        self.unsettled: dict[int, list[str]] = {}
-        self.paid_out: dict[str, str] = {}
-        self.schedule: Json = {"interval": "manual", "plan": 0}
+        # Of the totals, what came from bank accounts; and what is held outside of them.
+        self.bank_totals: dict[str, dict[str, int]] = {}
+        self.pots: dict[str, dict[str, int]] = {}
+        # Balance transactions by the day on which they become available, and by currency those
+        # available that no automatic payout consists of yet.
+        self.unsettled: dict[str, list[str]] = {}
+        self.unpaid: dict[str, list[str]] = {}
+        # By currency, what the platform holds because this account owes it.
+        self.reserved: dict[str, Json] = {}
+        self.grown = False
+        self.settlement_override: int | None = None
+        self.schedule: Json = {"hour": 6, "plan": 0}
+        self.payout_settings: Json = {"minimum": {}, "start_of_day": None}
         self.deleted = False
 
-    def shelf(self, kind: str) -> dict[str, Json]:
+    def shelf(self, kind: str) -> Shelf:
         """Objects of a kind, oldest first."""
-        return self.shelves.setdefault(kind, {})
+        shelf = self.shelves.get(kind)
+        if type(shelf) is not Shelf:
+            shelf = self.shelves[kind] = Shelf(shelf, kind)
+        return shelf
 
     def get(self, kind: str, object_id: str, param: str = "id") -> Json:
         found = self.shelf(kind).get(object_id)
@@ -59,10 +74,12 @@ class World:
         self.settings = settings
         self.clock = Clock(now)
         self.ids = Ids(seed)
+        self.journal = Journal(self.clock, settings.journal_entries)
         self.books: dict[str, Book] = {}
         self.index: dict[str, tuple[str, str]] = {}
         self.platform = ""
         self.publish: Callable[[Book, Json], None] = lambda book, event: None
+        self.follows: dict[str, Callable[[Call, Json], None]] = {}
 
     def put(self, book: Book, kind: str, thing: Json) -> Json:
         book.shelf(kind)[thing["id"]] = thing
@@ -93,7 +110,8 @@ class Call:
     """One command or question: in which account, with what, and who asked.
 
     `request` and `key` are null for what happens by itself and for what people do in the Dashboard,
-    and so they are in the events it causes.
+    and so they are in the events it causes. `address` is where the simulator was reached: links to
+    its own pages begin with it.
     """
 
     world: World
@@ -104,6 +122,7 @@ class Call:
     key: str | None = None
     hidden: frozenset[str] = frozenset()
     asked_version: str | None = None
+    address: str = "http://stripe.test"
 
     def at(self, book: Book) -> Call:
         """The same cause, in another account."""

@@ -1,35 +1,58 @@
 """Accounts: the platform itself, and the connected accounts it opens.
 
-A connected account has a book of its own. Its news goes to Connect endpoints only.
+A connected account has a book of its own. Its news goes to Connect endpoints only. What is asked of
+it is decided in `requirements`, what is known of it is kept by `account_data`.
 """
 
-from reconciler.simulator.kernel.form import merged
-from reconciler.simulator.kernel.pages import page
-from reconciler.simulator.kernel.refusals import missing_parameter, no_such, refused
-from reconciler.simulator.kernel.world import Book, Call, Json, World
-from reconciler.simulator.objects import events
+from typing import Any
 
-_LINK_SECONDS = 300
-_WANTED = ["external_account", "tos_acceptance.date", "tos_acceptance.ip"]
-_CURRENCY_OF = {
-    "US": "usd",
-    "GB": "gbp",
-    "CH": "chf",
-    "CA": "cad",
-    "AU": "aud",
-    "JP": "jpy",
-    "SE": "sek",
-    "NO": "nok",
-    "DK": "dkk",
-    "PL": "pln",
-}
+from reconciler.simulator.kernel.form import Form, merged, whole
+from reconciler.simulator.kernel.pages import page
+from reconciler.simulator.kernel.refusals import (
+    Refusal,
+    empty_parameter,
+    no_access,
+    not_one_of,
+    refused,
+)
+from reconciler.simulator.kernel.world import Book, Call, Json, World
+from reconciler.simulator.objects import (
+    account_checks,
+    account_data,
+    account_shapes,
+    capabilities,
+    countries,
+    external_accounts,
+    oauth,
+    payout_schedules,
+    tokens,
+)
+from reconciler.simulator.objects.account_access import connected, forbidden
+from reconciler.simulator.objects.account_changes import changing, settle
+
+_USUAL = ("card_payments", "transfers")
+_IDENTITY = ("account_token", "business_type", "company", "external_account", "individual")
+_TYPES = ("custom", "express", "standard")
+_DAYS = 31
+_REASONS = ("fraud", "terms_of_service", "other")
 
 
 def open_platform(world: World) -> Book:
     """The account whose key everyone uses."""
-    account = _blank(world, "US", world.settings.settlement_currencies[0])
-    account.update(type="standard", capabilities={"card_payments": "active", "transfers": "active"})
-    _enable(account)
+    country, currency = world.settings.country, world.settings.settlement_currencies[0]
+    account = _blank(world, country, currency)
+    account.update(
+        capabilities=dict.fromkeys(_USUAL, "active"),
+        charges_enabled=True,
+        controller={"type": "account"},
+        details_submitted=True,
+        email="platform@example.com",
+        payouts_enabled=True,
+        type="standard",
+        _requested=None,
+    )
+    account["business_profile"].update(name=world.settings.platform_name)
+    account["settings"]["dashboard"]["display_name"] = world.settings.platform_name
     book = Book(account)
     world.books[book.id] = book
     world.platform = book.id
@@ -38,187 +61,231 @@ def open_platform(world: World) -> Book:
 
 def create(call: Call) -> Json:
     form = call.form
-    country = (form.text("country") or "US").upper()
-    requested = form.mapping("capabilities")
-    account = _blank(call.world, country, _CURRENCY_OF.get(country, "eur"))
-    account.update(
-        business_type=form.text("business_type"),
-        capabilities=dict.fromkeys(requested, "inactive"),
-        email=form.text("email"),
-        metadata=form.metadata(),
-        type=form.choice("type", ("express", "custom", "standard")) or "express",
-    )
+    controller, type_ = _controller(form)
+    country = (form.text("country") or call.world.home.account["country"]).upper()
+    refusal = _creation_refusal(call, country, controller)
+    if refusal is not None:
+        raise refusal
+    currency = form.text("default_currency") or countries.currency_of(country) or "usd"
+    metadata, schedule = form.metadata(), _schedule(form)
+    account = _blank(call.world, country, currency.lower())
+    account.update(controller=controller, email=form.text("email"), metadata=metadata, type=type_)
+    payouts = account["settings"]["payouts"]
+    payouts["debit_negative_balances"] = type_ != "custom"
+    payouts["schedule"]["interval"] = call.settings.connected_payout_interval
+    if schedule:
+        payouts["schedule"] = payout_schedules.changed(account, schedule)
     book = Book(account)
+    _tell(call.at(book), book, call)
+    wanted = form.mapping("capabilities")
+    if not wanted and type_ in ("express", "standard"):
+        wanted = {name: {"requested": "true"} for name in _USUAL}
+    capabilities.ask(account, wanted, call.now)
+    account["_unasked"] = not form.values.keys() - {"metadata", "email", "country", "expand"}
     call.world.books[book.id] = book
+    settle(book, call.now)
+    account_checks.plan_identity_check(call.at(book))
+    payout_schedules.start(call.at(book))
     return account
 
 
 def update(call: Call) -> Json:
-    book = _book(call)
-    account, form = book.account, call.form
-    changes: Json = {"metadata": merged(account["metadata"], form.metadata())}
-    for name in ("email", "business_type"):
-        if name in form:
-            changes[name] = form.text(name)
-    asked = dict.fromkeys(form.mapping("capabilities"), "inactive")
-    changes["capabilities"] = {**asked, **account["capabilities"]}
-    events.amend(call.at(book), account, changes, "account.updated")
+    book, form = connected(call), call.form
+    account = book.account
+    refusal = _update_refusal(call, book)
+    if refusal is not None:
+        raise refusal
+    metadata, schedule = form.metadata(), _schedule(form)
+    if schedule:
+        schedule = payout_schedules.changed(account, schedule)
+    with changing(call.at(book)):
+        cleared = form.values.get("metadata") == ""
+        account["metadata"] = {} if cleared else merged(account["metadata"], metadata)
+        for name in ("email", "default_currency"):
+            if name in form:
+                account[name] = form.text(name)
+        if account["_requested"] is not None:
+            capabilities.ask(account, form.mapping("capabilities"), call.now)
+        _tell(call.at(book), book, call)
+        _answer(account, form.values)
+        if schedule:
+            account["settings"]["payouts"]["schedule"] = schedule
+            payout_schedules.start(call.at(book))
+    account_checks.plan_identity_check(call.at(book))
     return account
 
 
 def delete(call: Call) -> Json:
-    book = _book(call)
-    if any(sum(sides.values()) for sides in book.totals.values()):
-        raise refused("This account has a non-zero balance and cannot be deleted.")
-    book.deleted = True
+    """In test mode at any time. The account goes with all its access, as if it had left."""
+    book = connected(call)
+    if book.id == call.world.platform:
+        raise refused("You cannot delete your own account.")
+    oauth.leave(call.at(book))
     return {"id": book.id, "object": "account", "deleted": True}
 
 
+def reject(call: Call) -> Json:
+    """The platform wants no more to do with an account it answers for."""
+    book, reason = connected(call), call.form.needed("reason")
+    if reason not in _REASONS:
+        raise not_one_of("reason", _REASONS)
+    if book.account["controller"].get("losses", {}).get("payments") != "application":
+        raise forbidden(book.id)
+    if book.account["_rejected"] is not None:
+        raise refused(f"Account {book.id} has already been rejected.")
+    return turn_away(call.at(book), reason, call.form.text("payouts_action"))
+
+
+def turn_away(call: Call, reason: str, payouts_action: str | None = None) -> Json:
+    """Whoever rejects an account: nothing can be done with it from now on."""
+    with changing(call) as account:
+        account["_rejected"] = reason
+        account["_payouts_after_rejection"] = payouts_action == "none"
+    return account
+
+
 def retrieve(call: Call) -> Json:
-    book = call.world.books.get(call.path["id"])
-    if book is None:
-        raise no_such("account", call.path["id"])
-    return {"id": book.id, "object": "account", "deleted": True} if book.deleted else book.account
+    book = connected(call)
+    settle(book, call.now)
+    return book.account
 
 
 def retrieve_own(call: Call) -> Json:
+    settle(call.book, call.now)
     return call.book.account
 
 
 def listing(call: Call) -> Json:
-    connected = {
-        book.id: book.account for book in call.world.live_books() if book.id != call.world.platform
-    }
-    return page(call, connected)
+    """The accounts connected to the platform; a connected account has none."""
+    live = call.world.live_books() if call.on_platform else iter(())
+    return page(call, {book.id: book.account for book in live if book.id != call.book.id})
 
 
-def link(call: Call) -> Json:
-    """A single-use address where a merchant hands in what is missing."""
-    book = call.world.books.get(call.form.needed("account"))
-    if book is None or book.deleted:
-        raise no_such("account", call.form.needed("account"), "account")
-    for name in ("refresh_url", "return_url"):
-        if call.form.text(name) is None:
-            raise missing_parameter(name)
-    kind = call.form.needed("type")
-    if kind == "account_update" and book.account["type"] == "express":
+# What creation and updates judge.
+
+
+def _controller(form: Form) -> tuple[Json, str]:
+    """Who is responsible for what. Left to itself, an account has Stripe's own Dashboard."""
+    type_, given = form.choice("type", _TYPES), form.mapping("controller")
+    if not given:
+        return account_shapes.controller(type_ or "standard"), type_ or "standard"
+    if type_ is not None:
         raise refused(
-            "You cannot create `account_update` type Account Links for this account.", param="type"
+            "You may not provide both `type` and `controller` when creating an account.",
+            param="type",
         )
-    token = call.world.ids.new("link").removeprefix("link_")
-    return {
-        "object": "account_link",
-        "created": call.now,
-        "expires_at": call.now + _LINK_SECONDS,
-        "url": f"https://connect.stripe.com/setup/e/{book.id}/{token}",
-    }
+    fees = given.get("fees", {}).get("payer", "account")
+    losses = given.get("losses", {}).get("payments", "stripe")
+    collection = given.get("requirement_collection", "stripe")
+    dashboard = given.get("stripe_dashboard", {}).get("type", "full")
+    if (collection == "application") != (dashboard == "none"):
+        raise refused(
+            "When `controller[requirement_collection]` is `application`, "
+            "`controller[stripe_dashboard][type]` must be `none`, and the other way round.",
+            param="controller[requirement_collection]",
+        )
+    return account_shapes.controlled_by(fees, losses, collection, dashboard), "none"
 
 
-def login_link(call: Call) -> Json:
-    book = _book(call)
-    url = f"https://connect.stripe.com/express/{book.id}"
-    return {"object": "login_link", "created": call.now, "url": url}
+def _creation_refusal(call: Call, country: str, controller: Json) -> Refusal | None:
+    agreement = call.form.mapping("tos_acceptance").get("service_agreement")
+    home = call.world.home.account["country"]
+    refusal = countries.refusal(country, home, agreement == "recipient")
+    if refusal is not None or not call.on_platform:
+        return refusal or no_access(call.book.id)
+    return _terms_refusal(call.form, controller)
 
 
-def set_capability(call: Call, name: str, status: str) -> Json:
-    """Stripe's review of a merchant, as it shows from outside."""
-    account = call.book.account
-    changes: Json = {"capabilities": {**account["capabilities"], name: status}}
-    if status == "active":
-        changes.update(_enabled(account))
-    else:
-        reason = "requirements.past_due"
-        changes["requirements"] = {
-            **account["requirements"],
-            "currently_due": list(_WANTED),
-            "disabled_reason": reason,
-        }
-        changes["payouts_enabled"] = False
-    events.amend(call, account, changes, "account.updated")
-    capability = {
-        "id": name,
-        "object": "capability",
-        "account": call.book.id,
-        "requested": True,
-        "status": status,
-    }
-    events.emit(call, "capability.updated", capability)
-    return account
+def _update_refusal(call: Call, book: Book) -> Refusal | None:
+    account = book.account
+    refusal = _terms_refusal(call.form, account["controller"])
+    if call.form.values.get("default_currency") == "":
+        refusal = empty_parameter("default_currency")
+    if refusal is not None:
+        return refusal
+    closed = account["_handed_over"] or account["type"] == "standard"
+    out_of_reach = [name for name in _IDENTITY if name in call.form] if closed else []
+    return forbidden(book.id, out_of_reach[0]) if out_of_reach else None
 
 
-def _book(call: Call) -> Book:
-    book = call.world.books.get(call.path["id"])
-    if book is None or book.deleted:
-        raise no_such("account", call.path["id"])
-    return book
+def _terms_refusal(form: Form, controller: Json) -> Refusal | None:
+    """Only where the platform collects everything itself may it accept Stripe's terms."""
+    given = [name for name in form.mapping("tos_acceptance") if name != "service_agreement"]
+    if not given or controller.get("requirement_collection") == "application":
+        return None
+    return refused(
+        "You cannot accept the Terms of Service on behalf of accounts where "
+        "controller[requirement_collection]=stripe, which includes Standard and Express accounts.",
+        param=f"tos_acceptance[{given[0]}]",
+    )
 
 
-def _enable(account: Json) -> None:
-    account.update(_enabled(account))
+def _schedule(form: Form) -> Json:
+    """The payout schedule asked for, numbers read."""
+    payouts = form.mapping("settings").get("payouts") or {}
+    wanted = dict(payouts.get("schedule") or {})
+    if wanted.get("delay_days") == "minimum":
+        wanted["delay_days"] = 2
+    for name in ("delay_days", "monthly_anchor"):
+        if name in wanted:
+            wanted[name] = _day(f"settings[payouts][schedule][{name}]", wanted[name])
+    days = wanted.get("monthly_payout_days", [])
+    name = "settings[payouts][schedule][monthly_payout_days]"
+    if days:
+        wanted["monthly_payout_days"] = [_day(name, day) for day in days]
+    return wanted
 
 
-def _enabled(account: Json) -> Json:
-    """What changes when nothing is missing any more."""
-    nothing_due: Json = {"currently_due": [], "eventually_due": [], "disabled_reason": None}
-    return {
-        "charges_enabled": True,
-        "details_submitted": True,
-        "payouts_enabled": True,
-        "requirements": {**account["requirements"], **nothing_due},
-    }
+def _day(name: str, given: Any) -> int:
+    day = whole(name, given)
+    if day is None or not 1 <= day <= _DAYS:
+        raise refused(f"Invalid {name}: must be between 1 and {_DAYS}", param=name)
+    return day
+
+
+# What is told of an account.
+
+
+def _tell(call: Call, book: Book, asked: Call) -> None:
+    """Everything a form says of an account's owner, by itself or through a token.
+
+    Tokens belong to the platform that asks, what they tell to the account.
+    """
+    form = asked.form
+    told: dict[str, Any] = dict(form.values)
+    named = form.text("account_token")
+    if named is not None:
+        token = tokens.spend(asked, named, "account_token")
+        told = {**told, **token["_account"]}
+        if str(told.pop("tos_shown_and_accepted", "")).lower() == "true":
+            agent = token.get("_user_agent")
+            account_data.accept_terms(book.account, token["created"], token["client_ip"], agent)
+    account_data.describe(call, book, _without_schedule(told))
+    given = form.values.get("external_account") or form.values.get("bank_account")
+    if given:
+        external_accounts.replace(asked, book, given)
+
+
+def _without_schedule(told: Json) -> Json:
+    """The payout schedule has rules of its own, and is set apart."""
+    settings = dict(told.get("settings") or {})
+    if "payouts" in settings:
+        kept = {k: v for k, v in settings["payouts"].items() if k != "schedule"}
+        settings["payouts"] = kept
+    return {**told, "settings": settings}
+
+
+def _answer(account: Json, told: Json) -> None:
+    """What was asked for beyond the usual is answered by being named."""
+    for field in list(account["_asked"]):
+        branch: Any = told
+        for name in field.split("."):
+            branch = branch.get(name) if isinstance(branch, dict) else None
+        if branch not in (None, ""):
+            del account["_asked"][field]
+            account["_errors"] = [e for e in account["_errors"] if e["requirement"] != field]
 
 
 def _blank(world: World, country: str, currency: str) -> Json:
-    requirements: Json = {
-        "alternatives": [],
-        "current_deadline": None,
-        "currently_due": list(_WANTED),
-        "disabled_reason": "requirements.past_due",
-        "errors": [],
-        "eventually_due": list(_WANTED),
-        "past_due": [],
-        "pending_verification": [],
-    }
     account = world.ids.new("acct").replace("acct_1", "acct_1S", 1)[:21]
-    return {
-        "id": account,
-        "object": "account",
-        "business_profile": {"mcc": None, "name": None, "support_email": None, "url": None},
-        "business_type": None,
-        "capabilities": {},
-        "charges_enabled": False,
-        "controller": {
-            "fees": {"payer": "application"},
-            "is_controller": True,
-            "losses": {"payments": "application"},
-            "requirement_collection": "stripe",
-            "stripe_dashboard": {"type": "express"},
-            "type": "application",
-        },
-        "country": country,
-        "created": world.clock.now(),
-        "default_currency": currency,
-        "details_submitted": False,
-        "email": None,
-        "external_accounts": {
-            "object": "list",
-            "data": [],
-            "has_more": False,
-            "total_count": 0,
-            "url": f"/v1/accounts/{account}/external_accounts",
-        },
-        "future_requirements": {**requirements, "currently_due": [], "eventually_due": []},
-        "metadata": {},
-        "payouts_enabled": False,
-        "requirements": requirements,
-        "settings": {
-            "dashboard": {"display_name": None, "timezone": "Etc/UTC"},
-            "payouts": {
-                "debit_negative_balances": True,
-                "schedule": {"delay_days": 2, "interval": "manual"},
-                "statement_descriptor": None,
-            },
-        },
-        "tos_acceptance": {"date": None, "ip": None, "user_agent": None},
-        "type": "express",
-    }
+    return account_shapes.account(account, world.clock.now(), country, currency)

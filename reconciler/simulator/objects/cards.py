@@ -1,142 +1,137 @@
-"""Stripe's test cards: what each payment method makes happen.
+"""Reading the tables of test payment methods: what one of them makes happen.
 
-A table and its reading, nothing else. An unknown `pm_card_…` is refused, never treated as good.
+An unknown `pm_card_…` is refused elsewhere, never treated as good. Nothing is stored here.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
 
-from reconciler.simulator.kernel.world import Call, Json
+from reconciler.simulator.objects.bank_numbers import ACCOUNTS, BANKS
+from reconciler.simulator.objects.behaviours import Card as Card
+from reconciler.simulator.objects.card_numbers import CARDS as CARDS
+from reconciler.simulator.objects.card_numbers import NUMBERED, NUMBERS
 
-
-@dataclass(frozen=True)
-class Card:
-    last4: str
-    brand: str = "visa"
-    country: str = "US"
-    bypasses_pending: bool = False
-    code: str | None = None
-    decline_code: str | None = None
-    dispute: str | None = None
-    inquiry: bool = False
-    refund: str = "succeeds"
-    authentication: bool = False
-
-    @property
-    def declines(self) -> bool:
-        return self.code is not None
-
-
-def _declined(last4: str, decline_code: str) -> Card:
-    return Card(last4, code="card_declined", decline_code=decline_code)
-
-
-CARDS: dict[str, Card] = {
-    "pm_card_visa": Card("4242"),
-    "pm_card_mastercard": Card("4444", brand="mastercard"),
-    "pm_card_bypassPending": Card("0077", bypasses_pending=True),
-    "pm_card_bypassPendingInternational": Card("0278", country="BR", bypasses_pending=True),
-    "pm_card_createDispute": Card("0259", dispute="fraudulent"),
-    "pm_card_createDisputeProductNotReceived": Card("2685", dispute="product_not_received"),
-    "pm_card_createDisputeInquiry": Card("1976", dispute="fraudulent", inquiry=True),
-    "pm_card_pendingRefund": Card("7726", refund="pends"),
-    "pm_card_refundFail": Card("5126", refund="fails"),
-    "pm_card_authenticationRequired": Card("3184", authentication=True),
-    "pm_card_visa_chargeDeclined": _declined("0002", "generic_decline"),
-    "pm_card_visa_chargeDeclinedInsufficientFunds": _declined("9995", "insufficient_funds"),
-    "pm_card_visa_chargeDeclinedLostCard": _declined("9987", "lost_card"),
-    "pm_card_visa_chargeDeclinedStolenCard": _declined("9979", "stolen_card"),
-    "pm_card_chargeDeclinedExpiredCard": Card("0069", code="expired_card"),
-    "pm_card_chargeDeclinedProcessingError": Card("0119", code="processing_error"),
+# What has no numbers to choose a behaviour by. Most send the customer to a page of their bank.
+_KINDS: dict[str, Card] = {
+    "customer_balance": Card("", brand="", kind="customer_balance", settles="later", wait=""),
+    "link": Card("", brand="", kind="link"),
+    **{
+        f"{kind}_on_a_page": Card("", brand="", kind=kind, authentication="always")
+        for kind in (
+            "affirm",
+            "afterpay_clearpay",
+            "alipay",
+            "alma",
+            "amazon_pay",
+            "bancontact",
+            "blik",
+            "cashapp",
+            "eps",
+            "fpx",
+            "giropay",
+            "grabpay",
+            "ideal",
+            "kakao_pay",
+            "klarna",
+            "mb_way",
+            "mobilepay",
+            "multibanco",
+            "naver_pay",
+            "p24",
+            "pay_by_bank",
+            "paypal",
+            "payco",
+            "paynow",
+            "promptpay",
+            "revolut_pay",
+            "samsung_pay",
+            "satispay",
+            "sofort",
+            "swish",
+            "twint",
+            "wechat_pay",
+            "zip",
+        )
+    },
 }
+
+_ALL = {**_KINDS, **BANKS, **NUMBERED, **CARDS}
+_BY_KIND = {card.kind: name for name, card in _KINDS.items()}
 
 MESSAGES = {
     "authentication_required": "Your card was declined. This transaction requires authentication.",
     "card_declined": "Your card was declined.",
     "expired_card": "Your card has expired.",
     "processing_error": "An error occurred while processing your card. Try again in a little bit.",
+    "incorrect_cvc": "Your card's security code is incorrect.",
     "insufficient_funds": "Your card has insufficient funds.",
+    "card_velocity_exceeded": (
+        "Your card was declined for making repeated attempts too frequently or exceeding its "
+        "amount limit."
+    ),
 }
+"""What the customer is told, by decline code where there is a text of its own, else by code."""
+
+DEBIT_MESSAGES = {
+    "account_closed": "The customer's bank account has been closed.",
+    "charge_exceeds_source_limit": (
+        "This payment exceeds the payment volume limit of the customer's bank account."
+    ),
+    "charge_exceeds_weekly_limit": "This payment exceeds the weekly limit of transactions.",
+    "debit_not_authorized": (
+        "The customer has notified their bank that this payment was unauthorized."
+    ),
+    "generic_could_not_process": "The payment could not be processed by the customer's bank.",
+    "insufficient_funds": "The customer's account has insufficient funds to cover this payment.",
+    "invalid_currency": "The bank was unable to process this payment because of its currency.",
+    "no_account": "The customer's bank account could not be located.",
+}
+"""Why a debit came back, by failure code."""
 
 
-def card_of(method: Json) -> Card:
-    """What a stored payment method makes happen."""
-    return CARDS[method["_card"]]
+def named(given: str) -> str | None:
+    """The behaviour that a test id stands for: `pm_card_…`, `pm_usBankAccount_…`, `tok_…`."""
+    if given.startswith("tok_"):
+        given = f"pm_card_{given.removeprefix('tok_')}"
+    return given if given.startswith("pm_") and given in _ALL else None
 
 
-def method_for(call: Call, given: str) -> Json:
-    """The payment method of this id; a `pm_card_…` makes a new one, as at Stripe."""
-    if given in CARDS:
-        return _new_method(call, given)
-    return call.book.get("payment_method", given, "payment_method")
+def number_named(number: str) -> str | None:
+    """The behaviour of the card with this number."""
+    return NUMBERS.get(number)
 
 
-def details(card: Card, amount: int) -> Json:
-    """`payment_method_details` of a charge."""
-    return {
-        "card": {
-            "amount_authorized": amount,
-            "brand": card.brand,
-            "country": card.country,
-            "exp_month": 12,
-            "exp_year": 2034,
-            "fingerprint": f"simulated{card.last4}",
-            "funding": "credit",
-            "last4": card.last4,
-            "mandate": None,
-            "network": card.brand,
-            "three_d_secure": None,
-            "wallet": None,
-        },
-        "type": "card",
-    }
+def account_named(number: str) -> str | None:
+    """The behaviour of the bank account with this IBAN, or this `routing/number`."""
+    return ACCOUNTS.get(number)
 
 
-def retrieve(call: Call) -> Json:
-    given = call.path["id"]
-    if given in CARDS:
-        return _new_method(call, given)
-    return call.book.get("payment_method", given)
+def kind_named(kind: str) -> str | None:
+    """The behaviour of what has no number at all: `customer_balance`, `ideal`."""
+    return _BY_KIND.get(kind)
 
 
-def attach(call: Call) -> Json:
-    """The payment method belongs to the customer from now on."""
-    customer = call.book.get("customer", call.form.needed("customer"), "customer")
-    method = method_for(call, call.path["id"])
-    method["customer"] = customer["id"]
-    return method
+def behaviour(name: str) -> Card:
+    return _ALL[name]
 
 
-def _new_method(call: Call, name: str) -> Json:
-    card = CARDS[name]
-    method: Json = {
-        "id": call.world.ids.new("pm"),
-        "object": "payment_method",
-        "_card": name,
-        "allow_redisplay": "unspecified",
-        "billing_details": blank_billing(),
-        "card": {
-            "brand": card.brand,
-            "country": card.country,
-            "display_brand": card.brand,
-            "exp_month": 12,
-            "exp_year": 2034,
-            "fingerprint": f"simulated{card.last4}",
-            "funding": "credit",
-            "last4": card.last4,
-            "three_d_secure_usage": {"supported": True},
-            "wallet": None,
-        },
-        "created": call.now,
-        "customer": None,
-        "customer_account": None,
-        "livemode": False,
-        "metadata": {},
-        "type": "card",
-    }
-    return call.world.put(call.book, "payment_method", method)
+def card_of(thing: Mapping[str, Any]) -> Card:
+    """What a stored payment method, or a charge made with one, makes happen."""
+    return _ALL[thing["_card"]]
 
 
-def blank_billing() -> Json:
+def message(code: str, decline_code: str | None = None) -> str:
+    """What the customer is told of a decline."""
+    return MESSAGES.get(decline_code or "") or MESSAGES.get(code) or MESSAGES["card_declined"]
+
+
+def fingerprint(account: str, name: str) -> str:
+    """The same for the same number in one Stripe account, and only there."""
+    return blake2b(f"{account}:{name}".encode(), digest_size=8).hexdigest()
+
+
+def blank_billing() -> dict[str, Any]:
     lines = ("city", "country", "line1", "line2", "postal_code", "state")
     address = dict.fromkeys(lines)
     return {"address": address, "email": None, "name": None, "phone": None, "tax_id": None}

@@ -1,70 +1,65 @@
-"""Charges: one attempt to take money, and the balance transaction it becomes.
+"""Charges: one attempt to take money, as an object. Who made it decides what becomes of it.
 
-Made only by payments and by arriving transfers. Whoever captures decides when the money is booked.
+Nothing here moves money or announces anything: see `charge_money`, and the payments.
 """
 
-from reconciler.simulator.kernel.form import merged
-from reconciler.simulator.kernel.money import processing_fee
-from reconciler.simulator.kernel.pages import page
-from reconciler.simulator.kernel.world import Book, Call, Json, World
-from reconciler.simulator.objects import events, ledger
-from reconciler.simulator.objects.cards import MESSAGES, Card, blank_billing, card_of, details
-from reconciler.simulator.objects.ledger import Movement
+from reconciler.simulator.kernel.world import Book, Call, Json
+from reconciler.simulator.objects import application_fees, cards, charge_details
+from reconciler.simulator.objects.behaviours import Card
 
 
-def attempt(call: Call, intent: Json, method: Json) -> Json:
-    """A charge for this payment: failed, or authorised and not yet captured."""
-    card = card_of(method)
-    charge = blank(call, call.world.ids.new("ch"), intent["amount"], intent["currency"])
+def attempt(
+    call: Call, intent: Json, method: Json, *, unasked: bool = False, named: str | None = None
+) -> Json:
+    """A charge for this payment: failed, pending, or authorised and not yet captured.
+
+    `unasked` is that the bank wanted its customer, who was not there.
+    """
+    card = cards.card_of(method)
+    code, decline_code = failure(card, unasked)
+    charge_id = named or call.world.ids.new("ch" if card.kind in ("card", "link") else "py")
+    charge = blank(call, charge_id, intent["amount"], intent["currency"])
+    later = card.settles == "later"
+    data = intent["transfer_data"]
     charge.update(
-        amount_captured=0,
-        captured=False,
+        amount_captured=charge["amount"] if later and not code else 0,
+        application_fee_amount=intent["application_fee_amount"],
+        billing_details=_copy(method["billing_details"]),
+        calculated_statement_descriptor=charge_details.statement(call, intent, card.kind),
+        captured=later and not code,
         customer=intent["customer"],
         description=intent["description"],
-        failure_code=card.code,
-        failure_message=MESSAGES.get(card.code or ""),
+        failure_code=code,
+        failure_message=cards.message(code, decline_code) if code else None,
         metadata=dict(intent["metadata"]),
-        outcome=_outcome(card),
-        paid=not card.declines,
+        on_behalf_of=intent["on_behalf_of"],
+        outcome=charge_details.outcome(charge_id, card, code, decline_code),
+        paid=not code and not later,
         payment_intent=intent["id"],
         payment_method=method["id"],
-        payment_method_details=details(card, intent["amount"]),
+        payment_method_details=charge_details.method_details(
+            call, intent, method, approved=not code
+        ),
+        radar_options=dict(intent.get("_radar_options", {})),
         receipt_email=intent["receipt_email"],
+        receipt_url=None if code or later else charge_details.receipt(call, charge_id),
+        shipping=_copy(intent["shipping"]),
         statement_descriptor=intent["statement_descriptor"],
-        status="failed" if card.declines else "succeeded",
+        statement_descriptor_suffix=intent["statement_descriptor_suffix"],
+        status="failed" if code else "pending" if later else "succeeded",
+        transfer_data=data and {"amount": data.get("amount"), "destination": data["destination"]},
         transfer_group=intent["transfer_group"],
         _card=method["_card"],
     )
+    call.book.belong(intent["id"], "charges", charge_id)
     return call.world.put(call.book, "charge", charge)
 
 
-def book_money(call: Call, charge: Json) -> Json:
-    """Post the captured amount, less Stripe's fee, to the balance."""
-    settings, card = call.settings, card_of(charge)
-    money = ledger.settled_amount(call, charge["amount_captured"], charge["currency"])
-    fee = processing_fee(settings, money.amount)
-    row = ledger.post(
-        call,
-        Movement(
-            "charge",
-            "charge",
-            money,
-            charge["id"],
-            fee,
-            charge["description"],
-            0 if card.bypasses_pending else call.world.clock.midnight(settings.settlement_days),
-        ),
-    )
-    charge["balance_transaction"] = row["id"]
-    return row
-
-
-def book_money_later(world: World, account: str, charge: str) -> None:
-    """Asynchronous capture: the balance transaction appears, and `charge.updated` says so."""
-    call = Call(world, world.books[account])
-    thing = call.book.get("charge", charge)
-    book_money(call, thing)
-    events.emit(call, "charge.updated", thing, {"balance_transaction": None})
+def failure(card: Card, unasked: bool) -> tuple[str | None, str | None]:
+    """Code and decline code of an attempt with this card, if it fails at once."""
+    if unasked:
+        return card.unasked
+    return (card.code, card.decline_code) if card.declines else (None, None)
 
 
 def blank(call: Call, charge_id: str, amount: int, currency: str) -> Json:
@@ -75,11 +70,11 @@ def blank(call: Call, charge_id: str, amount: int, currency: str) -> Json:
         "amount": amount,
         "amount_captured": amount,
         "amount_refunded": 0,
-        "application": None,
+        "application": application_fees.application_of(call),
         "application_fee": None,
         "application_fee_amount": None,
         "balance_transaction": None,
-        "billing_details": blank_billing(),
+        "billing_details": cards.blank_billing(),
         "calculated_statement_descriptor": None,
         "captured": True,
         "created": call.now,
@@ -99,6 +94,7 @@ def blank(call: Call, charge_id: str, amount: int, currency: str) -> Json:
         "payment_intent": None,
         "payment_method": None,
         "payment_method_details": {"stripe_account": {}, "type": "stripe_account"},
+        "radar_options": {},
         "receipt_email": None,
         "receipt_number": None,
         "receipt_url": None,
@@ -114,15 +110,31 @@ def blank(call: Call, charge_id: str, amount: int, currency: str) -> Json:
     }
 
 
+def add(charge: Json, **more: object) -> None:
+    """Fields that only some charges have, in their place."""
+    whole = {**charge, **more}
+    first = {name: whole.pop(name) for name in ("id", "object")}
+    charge.clear()
+    charge.update(first, **dict(sorted(whole.items())))
+
+
+# What refunds, transfers and disputes ask of a charge.
+
+
 def refundable(charge: Json) -> int:
-    left: int = charge["amount_captured"] - charge["amount_refunded"]
+    """What of the captured amount is not refunded yet.
+
+    What was never captured counts as refunded from the beginning, and is no part of this.
+    """
+    left: int = charge["amount_captured"] + charge.get("_released", 0) - charge["amount_refunded"]
     return left
 
 
 def after_refund(charge: Json, change: int) -> Json:
     """What changes on a charge when a refund is made, or comes back."""
     refunded = charge["amount_refunded"] + change
-    return {"amount_refunded": refunded, "refunded": refunded == charge["amount_captured"]}
+    everything = charge["amount_captured"] + charge.get("_released", 0)
+    return {"amount_refunded": refunded, "refunded": refunded >= everything}
 
 
 def available_on(book: Book, charge: Json) -> int:
@@ -132,46 +144,8 @@ def available_on(book: Book, charge: Json) -> int:
     return day
 
 
-def retrieve(call: Call) -> Json:
-    return call.book.get("charge", call.path["id"])
-
-
-def listing(call: Call) -> Json:
-    equal = ("payment_intent", "customer", "transfer_group")
-    return page(call, call.book.shelf("charge"), equal=equal)
-
-
-def update(call: Call) -> Json:
-    charge = call.book.get("charge", call.path["id"])
-    changes: Json = {"metadata": merged(charge["metadata"], call.form.metadata())}
-    for name in ("description", "receipt_email", "transfer_group"):
-        if name in call.form:
-            changes[name] = call.form.text(name)
-    events.amend(call, charge, changes, "charge.updated")
-    return charge
-
-
-def _outcome(card: Card) -> Json:
-    if not card.declines:
-        return {
-            "advice_code": None,
-            "network_advice_code": None,
-            "network_decline_code": None,
-            "network_status": "approved_by_network",
-            "reason": None,
-            "risk_level": "normal",
-            "risk_score": 20,
-            "seller_message": "Payment complete.",
-            "type": "authorized",
-        }
-    return {
-        "advice_code": None,
-        "network_advice_code": None,
-        "network_decline_code": None,
-        "network_status": "declined_by_network",
-        "reason": card.decline_code or card.code,
-        "risk_level": "normal",
-        "risk_score": 20,
-        "seller_message": "The bank did not return any further details with this decline.",
-        "type": "issuer_declined",
-    }
+def _copy(mapping: Json | None) -> Json | None:
+    """Two levels of it: what a method or an intent shows now must not change with it later."""
+    if mapping is None:
+        return None
+    return {k: dict(v) if isinstance(v, dict) else v for k, v in mapping.items()}

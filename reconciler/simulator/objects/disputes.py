@@ -1,34 +1,35 @@
 """Disputes: a customer's bank takes money back, and sometimes returns it.
 
-An inquiry moves no money until it is escalated. The withdrawal takes the amount and a fee; winning
-brings the amount back, and by setting the fee too.
+An inquiry moves no money until it is escalated, a prevented dispute never does. The withdrawal
+takes the amount and a fee; winning brings the amount back, and by setting the fee too. A transfer
+to a connected account is not touched: whoever made it has to reverse it.
 """
 
 from reconciler.simulator.kernel.clock import DAY
-from reconciler.simulator.kernel.form import merged
 from reconciler.simulator.kernel.money import Settled
 from reconciler.simulator.kernel.pages import page
-from reconciler.simulator.kernel.refusals import refused
+from reconciler.simulator.kernel.refusals import Refusal, refused
 from reconciler.simulator.kernel.world import Call, Json, World
-from reconciler.simulator.objects import events, ledger, refunds
+from reconciler.simulator.objects import events, ledger, refund_course, warnings
 from reconciler.simulator.objects.cards import card_of
+from reconciler.simulator.objects.dispute_shape import Case, answerable, blank, due_by
 from reconciler.simulator.objects.ledger import Movement
 
-_DAYS_TO_ANSWER = 9
-_OPEN = ("needs_response", "under_review", "warning_needs_response", "warning_under_review")
+CLOSED = ("won", "lost", "warning_closed", "prevented")
 _CLOSINGS = ("won", "lost", "warning_closed")
 
-# Evidence texts that decide a test dispute.
-_VERDICTS = {
-    "winning_evidence": "won",
-    "losing_evidence": "lost",
-    "escalate_inquiry_evidence": "escalated",
-}
+
+def is_inquiry(dispute: Json) -> bool:
+    return str(dispute["status"]).startswith("warning_")
+
+
+# How a dispute comes.
 
 
 def follow_card(call: Call, charge: Json) -> None:
-    """Plan the dispute that this charge's card brings, if it brings one."""
-    if card_of(charge).dispute:
+    """Plan what this charge's card brings: disputes, a fraud warning, or nothing."""
+    card = card_of(charge)
+    if card.dispute or card.fraud_warning:
         due = call.now + call.settings.dispute_seconds
         call.world.clock.at(due, "dispute_opens", account=call.book.id, charge=charge["id"])
 
@@ -37,39 +38,70 @@ def arrive(world: World, account: str, charge: str) -> None:
     call = Call(world, world.books[account])
     thing = call.book.get("charge", charge)
     card = card_of(thing)
-    open_(call, thing, thing["amount_captured"], card.dispute or "general", card.inquiry)
+    if card.fraud_warning:
+        warnings.warn(call, thing)
+    if card.dispute is None:
+        return
+    whole = thing["amount_captured"]
+    for number in range(card.disputes):
+        part = whole * (number + 1) // card.disputes - whole * number // card.disputes
+        open_(call, thing, Case(card.dispute, card.inquiry, card.prevented, part))
 
 
-def open_(call: Call, charge: Json, amount: int, reason: str, inquiry: bool) -> Json:
+def open_(call: Call, charge: Json, case: Case) -> Json:
     """The bank questions a charge; unless it only inquires, it takes the money at once."""
     if not charge["captured"] or charge["status"] != "succeeded":
         raise refused(f"Charge {charge['id']} was never paid and cannot be disputed.")
-    if amount > charge["amount_captured"]:
+    if case.amount is not None and not 0 < case.amount <= charge["amount_captured"]:
         raise refused("A dispute cannot exceed the captured amount.", param="amount")
-    dispute = _blank(call, charge, amount)
-    dispute.update(reason=reason, status="warning_needs_response" if inquiry else "needs_response")
-    dispute["payment_method_details"]["card"]["case_type"] = "inquiry" if inquiry else "chargeback"
+    takes = case.status == "needs_response"
+    if takes:
+        _stop_refunds(call, charge, clearing=0)
+    dispute = blank(call, charge, case)
     call.world.put(call.book, "dispute", dispute)
     call.book.belong(charge["id"], "disputes", dispute["id"])
     charge["disputed"] = True
-    dispute["is_charge_refundable"] = inquiry
-    if not inquiry:
-        _stop_refunds(call, charge)
+    if takes:
         _withdraw(call, dispute)
     events.emit(call, "charge.dispute.created", dispute)
-    if not inquiry:
+    if takes:
         events.emit(call, "charge.dispute.funds_withdrawn", dispute)
+    if case.prevented:
+        events.emit(call, "charge.dispute.closed", dispute)
+    _what_follows(call, charge, dispute)
     return dispute
+
+
+def _what_follows(call: Call, charge: Json, dispute: Json) -> None:
+    warnings.settle(call, charge)
+    if dispute["status"] in CLOSED:
+        return
+    if not answerable(charge):
+        decide(call, dispute, "lost")
+        return
+    _plan_due(call, dispute, dispute["evidence_details"]["due_by"] + 1)
+
+
+def _plan_due(call: Call, dispute: Json, due: int) -> None:
+    details = {"account": call.book.id, "dispute": dispute["id"]}
+    call.world.clock.at(due, "dispute_is_due", **details)
+
+
+# What becomes of it.
 
 
 def escalate(call: Call, dispute: Json) -> Json:
     """An inquiry becomes a dispute, and the money goes."""
-    if not dispute["status"].startswith("warning_") or dispute["status"] == "warning_closed":
+    if not is_inquiry(dispute) or dispute["status"] in CLOSED:
         raise refused(f"This dispute has a status of {dispute['status']}; it is no open inquiry.")
+    charge = call.book.get("charge", dispute["charge"])
+    _stop_refunds(call, charge, clearing=call.settings.refund_clearing_seconds)
     _withdraw(call, dispute)
-    changes = {"status": "needs_response", "is_charge_refundable": False}
+    changes: Json = {"status": "needs_response", "is_charge_refundable": False}
+    changes["evidence_details"] = {**dispute["evidence_details"], "due_by": due_by(call)}
     events.amend(call, dispute, changes, "charge.dispute.updated")
     events.emit(call, "charge.dispute.funds_withdrawn", dispute)
+    _plan_due(call, dispute, due_by(call) + 1)
     return dispute
 
 
@@ -77,75 +109,110 @@ def decide(call: Call, dispute: Json, outcome: str) -> Json:
     """The bank's verdict: won, lost, or an inquiry closed."""
     if outcome not in _CLOSINGS:
         raise refused(f"A dispute ends as one of {', '.join(_CLOSINGS)}.", param="status")
-    if dispute["status"] not in _OPEN:
-        raise refused("This dispute is already closed.", "dispute_already_closed")
-    inquiry = dispute["status"].startswith("warning_")
-    if inquiry != (outcome == "warning_closed"):
+    if dispute["status"] in CLOSED:
+        raise refused("This dispute is already closed")
+    if is_inquiry(dispute) != (outcome == "warning_closed"):
         raise refused(f"A dispute in {dispute['status']} cannot end as {outcome}.", param="status")
     if outcome == "won":
         _reinstate(call, dispute)
-    dispute["status"] = outcome
+    dispute.update(status=outcome, is_charge_refundable=outcome != "lost")
     if outcome == "won":
         events.emit(call, "charge.dispute.funds_reinstated", dispute)
     events.emit(call, "charge.dispute.closed", dispute)
+    tell_charge(call, dispute)
     return dispute
+
+
+def tell_charge(call: Call, dispute: Json) -> None:
+    """Stripe sends its charge again when a dispute moves on, though nothing shows on it."""
+    events.emit(call, "charge.updated", call.book.get("charge", dispute["charge"]), {})
 
 
 def end_by_evidence(world: World, account: str, dispute: str, verdict: str) -> None:
     call = Call(world, world.books[account])
     thing = call.book.get("dispute", dispute)
-    if thing["status"] not in _OPEN:
+    if thing["status"] in CLOSED:
         return
-    inquiry = thing["status"].startswith("warning_")
-    if verdict == "escalated" and inquiry:
+    if verdict == "escalated" and is_inquiry(thing):
         escalate(call, thing)
     elif verdict != "escalated":
-        decide(call, thing, "warning_closed" if inquiry else verdict)
+        decide(call, thing, "warning_closed" if is_inquiry(thing) else verdict)
 
 
-def update(call: Call) -> Json:
-    """Evidence is submitted unless `submit` is false; test texts decide the case soon after."""
-    dispute = call.book.get("dispute", call.path["id"])
-    evidence = call.form.mapping("evidence")
-    changes: Json = {"metadata": merged(dispute["metadata"], call.form.metadata())}
-    submitted = bool(evidence) and ("submit" not in call.form or call.form.flag("submit"))
-    if evidence:
-        changes["evidence"] = {**dispute["evidence"], **evidence}
-    if submitted and dispute["status"] in _OPEN:
-        inquiry = dispute["status"].startswith("warning_")
-        changes["status"] = "warning_under_review" if inquiry else "under_review"
-        _await_verdict(call, dispute, str(evidence.get("uncategorized_text", "")))
-    events.amend(call, dispute, changes, "charge.dispute.updated")
-    return dispute
+def fall_due(world: World, account: str, dispute: str) -> None:
+    """Nobody answered in time: the dispute is lost. An inquiry is let lie, and closed at last."""
+    call = Call(world, world.books[account])
+    thing = call.book.get("dispute", dispute)
+    if thing["status"] == "needs_response" and thing["evidence_details"]["due_by"] < call.now:
+        decide(call, thing, "lost")
+    elif thing["status"] == "warning_needs_response":
+        end = thing["created"] + call.settings.inquiry_days * DAY
+        if call.now >= end:
+            decide(call, thing, "warning_closed")
+        else:
+            _plan_due(call, thing, end)
 
 
-def close(call: Call) -> Json:
-    """Give in: the dispute is lost, the inquiry closed."""
-    dispute = call.book.get("dispute", call.path["id"])
-    inquiry = dispute["status"].startswith("warning_")
-    return decide(call, dispute, "warning_closed" if inquiry else "lost")
+def after_refund(world: World, account: str, charge: str) -> None:
+    """A charge that was given back in full is no longer asked about."""
+    call = Call(world, world.books[account])
+    thing = call.book.get("charge", charge)
+    for dispute in call.book.belonging(charge, "disputes", "dispute"):
+        if is_inquiry(dispute) and dispute["status"] not in CLOSED:
+            decide(call, dispute, "warning_closed")
+    warnings.settle(call, thing)
+
+
+# What can be asked.
 
 
 def retrieve(call: Call) -> Json:
-    return call.book.get("dispute", call.path["id"])
+    return named(call)
+
+
+def retrieve_for_charge(call: Call) -> Json:
+    return of_charge(call)
 
 
 def listing(call: Call) -> Json:
     return page(call, call.book.shelf("dispute"), equal=("charge", "payment_intent"))
 
 
-def _await_verdict(call: Call, dispute: Json, text: str) -> None:
-    if text in _VERDICTS:
-        due = call.now + call.settings.evidence_seconds
-        details = {"account": call.book.id, "dispute": dispute["id"], "verdict": _VERDICTS[text]}
-        call.world.clock.at(due, "dispute_ends", **details)
+def named(call: Call) -> Json:
+    dispute = call.book.shelf("dispute").get(call.path["id"])
+    return dispute if dispute is not None else _missing("dispute", call.path["id"])
 
 
-def _stop_refunds(call: Call, charge: Json) -> None:
-    """Refunds still on their way fail: the bank already takes the money."""
+def of_charge(call: Call) -> Json:
+    """The newest dispute of the charge in the path."""
+    charge = call.book.shelf("charge").get(call.path["id"])
+    if charge is None:
+        return _missing("charge", call.path["id"])
+    found = call.book.belonging(charge["id"], "disputes", "dispute")
+    if not found:
+        raise Refusal("missing", f"No dispute for charge: {charge['id']}")
+    return found[-1]
+
+
+def _missing(noun: str, object_id: str) -> Json:
+    message = f"No such {noun}: '{object_id}'"
+    raise Refusal("missing", message, code="resource_missing", param=noun)
+
+
+# Money.
+
+
+def _stop_refunds(call: Call, charge: Json, clearing: int) -> None:
+    """Refunds still on their way fail: the bank already takes the money.
+
+    So do those that have succeeded within so many seconds, as the network has not had them yet.
+    """
     for refund in call.book.belonging(charge["id"], "refunds", "refund"):
-        if refund["status"] == "pending":
-            refunds.fail(call, refund, "charge_for_pending_refund_disputed")
+        released = refund["destination_details"].get("card", {}).get("type") == "reversal"
+        young = call.now - refund["created"] < clearing
+        fresh = refund["status"] == "succeeded" and young and not released
+        if refund["status"] == "pending" or fresh:
+            refund_course.fail(call, refund, "charge_for_pending_refund_disputed")
 
 
 def _withdraw(call: Call, dispute: Json) -> None:
@@ -165,37 +232,5 @@ def _reinstate(call: Call, dispute: Json) -> None:
     text = f"Chargeback reversal for {dispute['charge']}"
     movement = Movement("adjustment", "dispute_reversal", money, dispute["id"], fee, text)
     row = ledger.post(call, movement)
+    row["exchange_rate"] = withdrawn["exchange_rate"]
     call.book.belong(dispute["id"], "balance_transactions", row["id"])
-
-
-def _blank(call: Call, charge: Json, amount: int) -> Json:
-    due_by = call.world.clock.midnight(_DAYS_TO_ANSWER) + DAY - 1
-    return {
-        "id": call.world.ids.new("dp"),
-        "object": "dispute",
-        "amount": amount,
-        "balance_transactions": [],
-        "charge": charge["id"],
-        "created": call.now,
-        "currency": charge["currency"],
-        "enhanced_eligibility_types": [],
-        "evidence": {"customer_name": None, "uncategorized_file": None, "uncategorized_text": None},
-        "evidence_details": {
-            "due_by": due_by,
-            "enhanced_eligibility": {},
-            "has_evidence": False,
-            "past_due": False,
-            "submission_count": 0,
-        },
-        "is_charge_refundable": False,
-        "livemode": False,
-        "metadata": {},
-        "payment_intent": charge["payment_intent"],
-        "payment_method_details": {
-            "card": {
-                "brand": card_of(charge).brand,
-                "network_reason_code": "10.4",
-            },
-            "type": "card",
-        },
-    }

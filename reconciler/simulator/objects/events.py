@@ -4,17 +4,18 @@ Every change emits one. The object inside is a copy frozen at that moment, while
 object itself always shows the present. Where events go from here is the business of the deliveries.
 """
 
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any
 
 from reconciler.simulator.kernel import refusals
 from reconciler.simulator.kernel.clock import DAY
+from reconciler.simulator.kernel.journal import linked
 from reconciler.simulator.kernel.pages import page
 from reconciler.simulator.kernel.views import copied, served
 from reconciler.simulator.kernel.world import Call, Json
+from reconciler.simulator.objects import thin_events
 
 # Besides `….updated`, these events say what was there before.
+_MOST_TYPES = 20
 _TELL_BEFORE = ("charge.refunded", "transfer.reversed")
 
 
@@ -27,6 +28,7 @@ def emit(call: Call, type_: str, thing: Json, previous: Json | None = None) -> J
     event: Json = {
         "id": world.ids.new("evt"),
         "object": "event",
+        **({} if call.on_platform else {"account": book.id}),
         "api_version": call.settings.api_version,
         "created": call.now,
         "data": data,
@@ -35,10 +37,12 @@ def emit(call: Call, type_: str, thing: Json, previous: Json | None = None) -> J
         "request": {"id": call.request, "idempotency_key": call.key},
         "type": type_,
     }
-    if not call.on_platform:
-        event["account"] = book.id
     world.put(book, "event", event)
+    world.journal.note("event", book.id, (event["id"], call.request, *linked(thing)), type=type_)
     world.publish(book, event)
+    thin_events.follow(call, event, thing)
+    if type_ in world.follows:
+        world.follows[type_](call, thing)
     return event
 
 
@@ -81,9 +85,13 @@ def retrieve(call: Call) -> Json:
 
 def listing(call: Call) -> Json:
     """The last 30 days. `type` may hold `*`, and `types` may name up to twenty."""
-    wanted = call.form.texts("types") or call.form.texts("type")
-    if len(wanted) > 20:
-        raise refusals.malformed("types", "You may pass up to 20 types.")
+    named, several = call.form.text("type"), call.form.texts("types")
+    if named and several:
+        message = "You may only specify one of these parameters: type, types."
+        raise refusals.malformed("types", message)
+    if len(several) > _MOST_TYPES:
+        raise refusals.malformed("types", f"You may pass up to {_MOST_TYPES} types.")
+    wanted = several or ([named] if named else [])
     delivered = call.form.flag("delivery_success") if "delivery_success" in call.form else None
 
     def keep(event: Json) -> bool:
@@ -93,49 +101,9 @@ def listing(call: Call) -> Json:
             return False
         return not wanted or any(fnmatchcase(event["type"], type_) for type_ in wanted)
 
-    return page(call, call.book.shelf("event"), keep=keep)
+    plain = named is not None and "*" not in named
+    return page(call, call.book.shelf("event"), equal=("type",) if plain else (), keep=keep)
 
 
 def _oldest(call: Call) -> int:
     return call.now - call.settings.event_retention_days * DAY
-
-
-# Thin events.
-
-
-def emit_thin(call: Call, thing: Json, type_: str, snapshot_event: str | None = None) -> Json:
-    """A notification that only says which object changed: `v1.refund.updated` and the like."""
-    kind = thing["object"]
-    note: Json = {
-        "id": call.world.ids.new("evt_test"),
-        "object": "v2.core.event",
-        "changes": None,
-        "context": None if call.on_platform else call.book.id,
-        "created": _iso(call.now),
-        "livemode": False,
-        "reason": _reason(call),
-        "related_object": {"id": thing["id"], "type": kind, "url": _url(thing)},
-        "snapshot_event": snapshot_event,
-        "type": type_ if type_.startswith("v1.") else f"v1.{type_}",
-    }
-    call.world.put(call.book, "v2.core.event", note)
-    call.world.publish(call.book, note)
-    return note
-
-
-def retrieve_thin(call: Call) -> Json:
-    return call.book.get("v2.core.event", call.path["id"])
-
-
-def _reason(call: Call) -> dict[str, Any] | None:
-    if call.request is None:
-        return None
-    return {"type": "request", "request": {"id": call.request, "idempotency_key": call.key}}
-
-
-def _iso(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
-def _url(thing: Json) -> str:
-    return f"/v1/{thing['object']}s/{thing['id']}"

@@ -1,26 +1,34 @@
-"""Connect transfers: platform balance to a connected account, and back by reversal.
+"""Transfers: from the platform's balance to a connected account's, and back by reversal.
 
-A transfer has no status: it is done when it is created. It is one movement on each of two balances,
-and so is each reversal.
+A transfer has no status: it is done when it is created. What it moves is in `transfer_money.py`.
 """
 
+from fractions import Fraction
+
 from reconciler.simulator.kernel.form import merged
+from reconciler.simulator.kernel.money import half_up
 from reconciler.simulator.kernel.pages import page
 from reconciler.simulator.kernel.refusals import Refusal, insufficient_funds, no_such, refused
 from reconciler.simulator.kernel.world import Book, Call, Json
-from reconciler.simulator.objects import charges, events, ledger
-from reconciler.simulator.objects.ledger import Movement
+from reconciler.simulator.objects import application_fees, charges, events, ledger, transfer_money
+
+_ABLE = ("transfers", "crypto_transfers", "legacy_payments")
 
 
 def create(call: Call) -> Json:
-    form, book = call.form, call.book
+    form = call.form
     amount, currency = form.needed_amount(), form.needed("currency").lower()
     destination, metadata = form.needed("destination"), form.metadata()
+    source_type = form.choice("source_type", ("bank_account", "card", "fpx")) or "card"
     target = call.world.books.get(destination)
-    if target is None or target.deleted or target is book:
+    if target is None or target.deleted or target is call.book or not call.on_platform:
         raise no_such("destination", destination, "destination")
-    origin = _origin(call, amount)
+    origin = _origin(call)
     refusal = _refusal(call, target, amount, currency, origin)
+    if refusal is None and origin is None:
+        money = ledger.settled_amount(call, amount, currency)
+        if ledger.available(call.book, money.currency, source_type) < money.amount:
+            refusal = insufficient_funds()
     if refusal is not None:
         raise refusal
     transfer = _blank(call, amount, currency, destination)
@@ -28,14 +36,35 @@ def create(call: Call) -> Json:
         description=form.text("description"),
         metadata=metadata,
         source_transaction=origin["id"] if origin else None,
+        source_type=source_type,
         transfer_group=form.text("transfer_group") or _group(origin),
     )
-    call.world.put(book, "transfer", transfer)
-    if origin:
-        book.belong(origin["id"], "transfers", transfer["id"])
-    available_on = charges.available_on(book, origin) if origin else 0
-    _send(call, transfer, available_on)
-    _arrive(call.at(target), transfer, available_on)
+    return _make(call, transfer, origin)
+
+
+def of_charge(call: Call, charge: Json, amount: int, fee: int = 0) -> Json:
+    """The transfer that a destination charge makes by itself; `call` is the platform's."""
+    wanted: Json = charge["transfer_data"]
+    transfer = _blank(call, amount, charge["currency"], wanted["destination"])
+    transfer.update(
+        description=wanted.get("description"),
+        metadata=dict(wanted.get("metadata") or {}),
+        source_transaction=charge["id"],
+        transfer_group=charge["transfer_group"] or _group(charge),
+        _automatic=True,
+    )
+    return _make(call, transfer, charge, fee)
+
+
+def _make(call: Call, transfer: Json, origin: Json | None, fee: int = 0) -> Json:
+    call.world.put(call.book, "transfer", transfer)
+    available_on = 0
+    if origin is not None:
+        call.book.belong(origin["id"], "transfers", transfer["id"])
+        available_on = charges.available_on(call.book, origin)
+        if origin["balance_transaction"] is None:
+            available_on = ledger.settles_on(call, currency=transfer["currency"])
+    transfer_money.send(call, transfer, available_on, fee)
     events.emit(call, "transfer.created", transfer)
     return transfer
 
@@ -48,26 +77,57 @@ def reverse(call: Call) -> Json:
     refusal = _reversal_refusal(call, transfer, amount, left)
     if refusal is not None:
         raise refusal
+    if call.form.flag("refund_application_fee"):
+        _refund_fee(call, transfer, amount or left)
+    reversal = take_back(call, transfer, amount or left)
+    reversal["metadata"] = metadata
+    return reversal
+
+
+def take_back(call: Call, transfer: Json, amount: int, source_refund: str | None = None) -> Json:
+    """Reverse so much of a transfer, whether or not the connected account still has it.
+
+    Of what is already reversed nothing can be taken back again.
+    """
+    left = transfer["amount"] - transfer["amount_reversed"]
+    if amount > left:
+        raise _too_much(amount, left)
     reversal: Json = {
         "id": call.world.ids.new("trr"),
         "object": "transfer_reversal",
-        "amount": amount or left,
+        "amount": amount,
         "balance_transaction": None,
         "created": call.now,
         "currency": transfer["currency"],
         "destination_payment_refund": None,
-        "metadata": metadata,
-        "source_refund": None,
+        "metadata": {},
+        "source_refund": source_refund,
         "transfer": transfer["id"],
     }
     call.world.put(call.book, "transfer_reversal", reversal)
     call.book.belong(transfer["id"], "reversals", reversal["id"])
-    _come_back(call, transfer, reversal)
-    _leave(call.at(call.world.books[transfer["destination"]]), transfer, reversal)
-    reversed_ = transfer["amount_reversed"] + reversal["amount"]
+    transfer_money.come_back(call, transfer, reversal)
+    reversed_ = transfer["amount_reversed"] + amount
     changes = {"amount_reversed": reversed_, "reversed": reversed_ == transfer["amount"]}
     events.amend(call, transfer, changes, "transfer.reversed")
     return reversal
+
+
+def _refund_fee(call: Call, transfer: Json, amount: int) -> None:
+    """The application fee of the payment that arrived goes back in the same proportion."""
+    there = call.world.books[transfer["destination"]]
+    payment = there.get("charge", transfer["destination_payment"])
+    if not payment["application_fee"]:
+        raise refused(
+            "This transfer has no application fee to refund.", param="refund_application_fee"
+        )
+    fee = call.book.get("application_fee", payment["application_fee"])
+    left = fee["amount"] - fee["amount_refunded"]
+    share = half_up(Fraction(fee["amount"] * amount, transfer["amount"]))
+    if transfer["amount_reversed"] + amount == transfer["amount"]:
+        share = left
+    if min(share, left):
+        application_fees.refund_fee(call, fee, min(share, left))
 
 
 def update(call: Call) -> Json:
@@ -95,28 +155,46 @@ def retrieve_reversal(call: Call) -> Json:
     return reversal
 
 
+def update_reversal(call: Call) -> Json:
+    reversal = retrieve_reversal(call)
+    reversal["metadata"] = merged(reversal["metadata"], call.form.metadata())
+    return reversal
+
+
 def list_reversals(call: Call) -> Json:
     transfer = call.book.get("transfer", call.path["id"])
-    rows = call.book.belonging(transfer["id"], "reversals", "transfer_reversal")
-    return page(call, {row["id"]: row for row in rows})
+    ids = call.book.children.get(f"{transfer['id']}/reversals", [])
+    return page(call, call.book.shelf("transfer_reversal"), within=ids)
+
+
+def destination_payment(call: Call, charge: str) -> tuple[Call, Json] | None:
+    """What a transfer of this platform became in another account, which it may see and describe."""
+    found = call.world.find(charge)
+    if found is None or not call.on_platform or not found[1].get("source_transfer"):
+        return None
+    return call.at(found[0]), found[1]
 
 
 # What refuses.
 
 
-def _origin(call: Call, amount: int) -> Json | None:
+def _origin(call: Call) -> Json | None:
     """The charge whose money is passed on, when the transfer names one."""
     named = call.form.text("source_transaction")
     if named is None:
         return None
     charge = call.book.get("charge", named, "source_transaction")
-    earlier = call.book.belonging(charge["id"], "transfers", "transfer")
-    passed_on = sum(transfer["amount"] for transfer in earlier)
-    if passed_on + amount > charge["amount_captured"]:
+    if charge["status"] == "failed" or not charge["captured"]:
         raise refused(
-            "Transfers using this transaction as a source must not exceed the source amount of "
-            f"{charge['amount_captured']}. (There is already {passed_on} transferred.)",
-            param="amount",
+            f"Charge {charge['id']} was not captured, so it cannot be the source of a transfer.",
+            param="source_transaction",
+        )
+    kind = call.form.text("source_type")
+    if kind is not None and kind != "card":
+        raise refused(
+            "`source_type` cannot be combined with `source_transaction`.",
+            "transfer_source_balance_parameters_mismatch",
+            "source_type",
         )
     return charge
 
@@ -124,16 +202,14 @@ def _origin(call: Call, amount: int) -> Json | None:
 def _refusal(
     call: Call, target: Book, amount: int, currency: str, origin: Json | None
 ) -> Refusal | None:
-    if target.account["capabilities"].get("transfers") != "active":
+    if not any(target.account["capabilities"].get(name) == "active" for name in _ABLE):
         return refused(
             "Your destination account needs to have at least one of the following capabilities "
-            "enabled: transfers, crypto_transfers, legacy_payments",
+            f"enabled: {', '.join(_ABLE)}",
             "insufficient_capabilities_for_transfer",
         )
-    money = ledger.settled_amount(call, amount, currency)
     if origin is None:
-        short = ledger.available(call.book, money.currency) < money.amount
-        return insufficient_funds() if short else None
+        return None
     row = call.book.shelf("balance_transaction").get(origin["balance_transaction"] or "")
     if row is not None and row["currency"] != currency:
         return refused(
@@ -141,96 +217,46 @@ def _refusal(
             f"({row['currency']}) must be the same as the transfer currency ({currency})",
             param="currency",
         )
-    return None
+    whole = row["amount"] if row else origin["amount"]
+    return _beyond_origin(call, origin, whole, amount)
+
+
+def _beyond_origin(call: Call, origin: Json, whole: int, amount: int) -> Refusal | None:
+    """No more can be passed on than the charge brought and still has."""
+    has = charges.refundable(origin)
+    source = whole if has == origin["amount"] else whole * has // origin["amount"]
+    earlier = call.book.belonging(origin["id"], "transfers", "transfer")
+    passed_on = sum(transfer["amount"] - transfer["amount_reversed"] for transfer in earlier)
+    promised = origin["transfer_data"]
+    if promised is not None and not origin.get("transfer"):
+        passed_on += promised["amount"] or has
+    if passed_on + amount <= source:
+        return None
+    return refused(
+        "Transfers using this transaction as a source must not exceed the source amount of "
+        f"{source}. (There is already {passed_on} transferred.)",
+        param="amount",
+    )
 
 
 def _reversal_refusal(call: Call, transfer: Json, amount: int | None, left: int) -> Refusal | None:
     if left == 0:
         return refused("This transfer has already been fully reversed.", param="amount")
     if amount is not None and amount > left:
-        return refused(
-            f"Reversal amount ({amount}) is greater than the unreversed amount of the transfer "
-            f"({left})",
-            param="amount",
-        )
-    target = call.at(call.world.books[transfer["destination"]])
-    money = ledger.settled_amount(target, amount or left, transfer["currency"])
-    if ledger.owned(target.book, money.currency) < money.amount:
-        return insufficient_funds()
-    return None
+        return _too_much(amount, left)
+    target = call.world.books[transfer["destination"]]
+    if transfer.get("_automatic"):
+        return None
+    able = transfer_money.can_give_back(target, call, transfer, amount or left)
+    return None if able else insufficient_funds()
 
 
-# What moves.
-
-
-def _send(call: Call, transfer: Json, available_on: int) -> None:
-    money = ledger.settled_amount(call, -transfer["amount"], transfer["currency"])
-    movement = Movement(
-        "transfer",
-        "transfer",
-        money,
-        transfer["id"],
-        description=transfer["description"],
-        available_on=available_on,
+def _too_much(amount: int, left: int) -> Refusal:
+    return refused(
+        f"Reversal amount ({amount}) is greater than the unreversed amount of the transfer "
+        f"({left})",
+        param="amount",
     )
-    transfer["balance_transaction"] = ledger.post(call, movement)["id"]
-
-
-def _arrive(call: Call, transfer: Json, available_on: int) -> None:
-    """On the other side, a payment of no card."""
-    payment = charges.blank(
-        call, call.world.ids.new("py"), transfer["amount"], transfer["currency"]
-    )
-    payment["source_transfer"] = transfer["id"]
-    call.world.put(call.book, "charge", payment)
-    money = ledger.settled_amount(call, transfer["amount"], transfer["currency"])
-    movement = Movement("payment", "charge", money, payment["id"], available_on=available_on)
-    payment["balance_transaction"] = ledger.post(call, movement)["id"]
-    transfer["destination_payment"] = payment["id"]
-
-
-def _come_back(call: Call, transfer: Json, reversal: Json) -> None:
-    """The balance transaction's source is the transfer, not the reversal, as at Stripe."""
-    money = ledger.settled_amount(call, reversal["amount"], reversal["currency"])
-    days = call.settings.reversal_settlement_days
-    available_on = call.world.clock.midnight(days) if days else 0
-    movement = Movement(
-        "transfer_refund",
-        "transfer_reversal",
-        money,
-        transfer["id"],
-        description="REFUND FOR TRANSFER",
-        available_on=available_on,
-    )
-    reversal["balance_transaction"] = ledger.post(call, movement)["id"]
-
-
-def _leave(call: Call, transfer: Json, reversal: Json) -> None:
-    payment = call.book.get("charge", transfer["destination_payment"])
-    refund: Json = {
-        "id": call.world.ids.new("pyr"),
-        "object": "refund",
-        "amount": reversal["amount"],
-        "balance_transaction": None,
-        "charge": payment["id"],
-        "created": call.now,
-        "currency": reversal["currency"],
-        "metadata": {},
-        "payment_intent": None,
-        "reason": None,
-        "receipt_number": None,
-        "source_transfer_reversal": reversal["id"],
-        "status": "succeeded",
-        "transfer_reversal": None,
-    }
-    call.world.put(call.book, "refund", refund)
-    call.book.belong(payment["id"], "refunds", refund["id"])
-    money = ledger.settled_amount(call, -refund["amount"], refund["currency"])
-    available_on = charges.available_on(call.book, payment)
-    movement = Movement("payment_refund", "refund", money, refund["id"], available_on=available_on)
-    refund["balance_transaction"] = ledger.post(call, movement)["id"]
-    payment.update(charges.after_refund(payment, refund["amount"]))
-    reversal["destination_payment_refund"] = refund["id"]
 
 
 def _group(origin: Json | None) -> str | None:
@@ -249,9 +275,13 @@ def _blank(call: Call, amount: int, currency: str, destination: str) -> Json:
         "balance_transaction": None,
         "created": call.now,
         "currency": currency,
+        "description": None,
         "destination": destination,
         "destination_payment": None,
         "livemode": False,
+        "metadata": {},
         "reversed": False,
+        "source_transaction": None,
         "source_type": "card",
+        "transfer_group": None,
     }

@@ -4,30 +4,37 @@ Nothing here comes from a request of the platform, so the events it causes carry
 Every act is also served under /_simulator/acts/<name>. Each returns the object as it is then.
 """
 
-from typing import Any
-
-from reconciler.simulator.kernel.form import Form
 from reconciler.simulator.kernel.money import Settled
-from reconciler.simulator.kernel.refusals import Refusal, no_such
-from reconciler.simulator.kernel.views import served
-from reconciler.simulator.kernel.world import Call, Json, World
+from reconciler.simulator.kernel.refusals import Refusal
+from reconciler.simulator.kernel.world import Json
 from reconciler.simulator.objects import (
-    accounts,
-    cards,
     disputes,
-    events,
+    methods,
+    payment_async,
     payments,
+    payout_schedules,
     payouts,
+    refund_course,
     refunds,
+    reports,
+    reserves,
+    setups,
+    thin_events,
     topups,
     transfers,
+    warnings,
 )
+from reconciler.simulator.objects.dispute_shape import Case
+from reconciler.simulator.outside import bulk as bulk_path
+from reconciler.simulator.outside.acts_accounts import AccountActs
+from reconciler.simulator.outside.acts_checkout import CheckoutActs
+from reconciler.simulator.outside.noting import noted
+
+_DECLINED = 402
 
 
-class Acts:
-    def __init__(self, world: World) -> None:
-        self._world = world
-
+@noted
+class Acts(CheckoutActs, AccountActs):
     # Customers and their banks.
 
     def pay(
@@ -66,14 +73,30 @@ class Acts:
     def customer_card(self, customer: str, card: str = "pm_card_visa") -> Json:
         """A customer leaves a card for later."""
         call = self._call(None)
-        method = cards.method_for(call, card)
-        method["customer"] = call.book.get("customer", customer)["id"]
-        return self._done(call, method)
+        owner = call.book.get("customer", customer)["id"]
+        return self._done(call, methods.attach_to(call, methods.method_for(call, card), owner))
 
-    def authenticate(self, payment_intent: str) -> Json:
-        """The customer passes the bank's check (3-D Secure)."""
-        call, thing = self._about(payment_intent, "payment_intent")
-        return self._done(call, payments.authenticate(call, thing))
+    def authenticate(self, payment_intent: str, success: bool = True) -> Json:
+        """The customer passes the bank's check (3-D Secure), or does not; also of a `seti_…`."""
+        if payment_intent.startswith("seti_"):
+            call, thing = self._about(payment_intent, "setup_intent")
+            done = setups.authenticate if success else setups.fail_authentication
+        else:
+            call, thing = self._about(payment_intent, "payment_intent")
+            done = payments.authenticate if success else payments.fail_authentication
+        try:
+            return self._done(call, done(call, thing))
+        except Refusal as refusal:
+            if refusal.status != _DECLINED:
+                raise
+            return self._done(call, thing)
+
+    def update_card(
+        self, payment_method: str, exp_month: int, exp_year: int, last4: str | None = None
+    ) -> Json:
+        """The network's card updater: the customer has a new card."""
+        call, thing = self._about(payment_method, "PaymentMethod")
+        return self._done(call, methods.replace_card(call, thing, exp_month, exp_year, last4))
 
     def dispute(
         self,
@@ -81,10 +104,18 @@ class Acts:
         amount: int | None = None,
         reason: str = "fraudulent",
         inquiry: bool = False,
+        prevented: bool = False,
+        network_reason_code: str | None = None,
     ) -> Json:
+        """A bank disputes a charge, or only inquires; without an amount, all that is left of it."""
         call, thing = self._about(charge, "charge")
-        asked = amount or thing["amount_captured"]
-        return self._done(call, disputes.open_(call, thing, asked, reason, inquiry))
+        case = Case(reason, inquiry, prevented, amount, network_reason_code)
+        return self._done(call, disputes.open_(call, thing, case))
+
+    def early_fraud_warning(self, charge: str, fraud_type: str = "made_with_stolen_card") -> Json:
+        """The card issuer warns that a charge may be fraudulent."""
+        call, thing = self._about(charge, "charge")
+        return self._done(call, warnings.warn(call, thing, fraud_type))
 
     def escalate_inquiry(self, dispute: str) -> Json:
         call, thing = self._about(dispute, "dispute")
@@ -97,12 +128,23 @@ class Acts:
 
     def fail_refund(self, refund: str, reason: str = "expired_or_canceled_card") -> Json:
         call, thing = self._about(refund, "refund")
-        return self._done(call, refunds.fail(call, thing, reason))
+        return self._done(call, refund_course.fail(call, thing, reason))
 
     def succeed_refund(self, refund: str) -> Json:
         """A pending refund arrives, or the customer did what it waited for."""
         call, thing = self._about(refund, "refund")
-        return self._done(call, refunds.succeed(call, thing))
+        return self._done(call, refund_course.succeed(call, thing))
+
+    def cancel_refund(self, refund: str) -> Json:
+        """People in the Dashboard call off a refund, within half an hour."""
+        call, thing = self._about(refund, "refund")
+        return self._done(call, refund_course.cancel_in_dashboard(call, thing))
+
+    def fail_debit(self, charge: str, code: str = "insufficient_funds") -> Json:
+        """The bank refuses a debit that is on the way, or takes back one that had succeeded."""
+        call, thing = self._about(charge, "charge")
+        payment_async.fail(call, thing, code)
+        return self._done(call, thing)
 
     def fail_payout(self, payout: str, code: str = "could_not_process") -> Json:
         call, thing = self._about(payout, "payout")
@@ -159,7 +201,7 @@ class Acts:
         """A manual bank payout; without an amount, an automatic one of all that is available."""
         call = self._call(account).asking(currency=currency, amount=amount)
         if amount is None:
-            return self._done(call, payouts.pay_everything(call, currency))
+            return self._done(call, payout_schedules.pay_everything(call, currency))
         return self._done(call, payouts.create(call))
 
     def payout_schedule(
@@ -167,30 +209,38 @@ class Acts:
     ) -> Json:
         """Automatic bank payouts from now on: `daily`, `weekly` (Monday is 0) or `manual`."""
         call = self._call(account)
-        return self._done(call, payouts.set_schedule(call, interval, weekday, hour))
+        return self._done(call, payout_schedules.set_schedule(call, interval, weekday, hour))
 
     # Stripe itself.
 
-    def connect_account(
-        self,
-        country: str = "US",
-        transfers: str = "active",
-        metadata: dict[str, str] | None = None,
-    ) -> str:
-        """A merchant that has been through onboarding; its `acct_…`."""
-        wanted = {"transfers": {"requested": "true"}}
-        call = self._call(None).asking(country=country, capabilities=wanted, metadata=metadata)
-        account = str(accounts.create(call)["id"])
-        self.set_capability(account, "transfers", transfers)
-        return account
-
-    def set_capability(self, account: str, name: str, status: str) -> Json:
-        call = self._call(account)
-        return self._done(call, accounts.set_capability(call, name, status))
+    def fail_report_run(self, run: str, error: str = "An unexpected error occurred.") -> Json:
+        """A report that is still being written comes to nothing."""
+        call, thing = self._about(run, "report_run")
+        return self._done(call, reports.fail(call, thing, error))
 
     def topup(self, amount: int, currency: str, account: str | None = None) -> Json:
         call = self._call(account)
         return self._done(call, topups.top_up(call, amount, currency))
+
+    def fail_topup(self, topup: str, reason: str = "insufficientFunds") -> Json:
+        """A pending top-up is refused by the bank."""
+        call, thing = self._about(topup, "topup")
+        return self._done(call, topups.fail(call, thing, reason))
+
+    def reverse_topup(self, topup: str) -> Json:
+        """The bank takes a top-up back."""
+        call, thing = self._about(topup, "topup")
+        return self._done(call, topups.reverse(call, thing))
+
+    def reserve(self, amount: int, currency: str, account: str | None = None) -> Json:
+        """Stripe sets part of a balance aside against risks; the row that took it away."""
+        call = self._call(account)
+        return self._done(call, reserves.reserve(call, amount, currency))
+
+    def release_reserve(self, amount: int, currency: str, account: str | None = None) -> Json:
+        """Stripe gives back what it had set aside."""
+        call = self._call(account)
+        return self._done(call, reserves.release(call, amount, currency))
 
     def stripe_fee(
         self, amount: int, currency: str, description: str = "Billing", account: str | None = None
@@ -226,7 +276,17 @@ class Acts:
         """A thin notification that this object changed: `v1.refund.updated` unless told."""
         call, stored = self._about(thing, "object")
         named = type or f"{stored['object']}.updated"
-        return self._done(call, events.emit_thin(call, stored, named, snapshot_event))
+        return self._done(call, thin_events.emit(call, stored, named, snapshot_event))
+
+    def bulk(self, count: int = 1_000_000, days: int = 30) -> Json:
+        """So many payments and refunds, with a bank payout each day, for benchmarks.
+
+        Time moves on by so many days. Nothing tells of the single payments.
+        """
+        default = self._world.home.account["default_currency"]
+        charge = self.pay(1_000, default)["latest_charge"]
+        refund = self.refund(charge, amount=100)
+        return bulk_path.generate(self._world, charge, refund["id"], count, days)
 
     # How an act is carried out.
 
@@ -235,27 +295,3 @@ class Acts:
     ) -> Json:
         call = self._call(account)
         return self._done(call, topups.move(call, money, kind, description))
-
-    def _call(self, account: str | None) -> Call:
-        self._world.clock.catch_up()
-        book = self._world.books.get(account or self._world.platform)
-        if book is None or book.deleted:
-            raise no_such("account", account or "", "account")
-        return Call(self._world, book)
-
-    def _about(self, object_id: str, noun: str) -> tuple[Call, Json]:
-        """A call in the account where this object lives, and the object."""
-        self._world.clock.catch_up()
-        found = self._world.find(object_id)
-        if found is None:
-            raise no_such(noun, object_id)
-        return Call(self._world, found[0]), found[1]
-
-    def _named(self, call: Call, object_id: str, **values: Any) -> Call:
-        given = {name: value for name, value in values.items() if value is not None}
-        return Call(call.world, call.book, Form(given), {"id": object_id})
-
-    def _done(self, call: Call, thing: Json) -> Json:
-        """Let what is due by now happen, then show the object."""
-        self._world.clock.catch_up()
-        return served(call.book, thing)

@@ -1,49 +1,27 @@
-"""Webhooks on their way: signed, queued, retried, and lost or doubled when a drill wants it.
+"""Webhooks as people steer them: endpoints and their secrets, drills, sending again.
 
 Nothing is sent by itself: `deliver` sends what is due at the virtual time, through whatever sender
-it is given. A failed delivery is tried again with growing pauses for three days, a dropped one
-never.
+it is given. How it travels is the business of the post.
 """
 
-import asyncio
-import hashlib
-import hmac
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import httpx
-import msgspec
-
-from reconciler.simulator.kernel.clock import DAY
-from reconciler.simulator.kernel.ids import rank
-from reconciler.simulator.kernel.world import Book, Call, Json, World
+from reconciler.simulator.kernel.world import Call, Json, World
 from reconciler.simulator.objects import endpoints
+from reconciler.simulator.outside.drills import Drills, Match
+from reconciler.simulator.outside.letters import signature
+from reconciler.simulator.outside.post import Post, Send
 
-Send = Callable[[str, dict[str, str], bytes], Awaitable[int]]
-Match = str | Callable[[Json], bool]
-
-_KEEP_TRYING = 3 * DAY
-_FIRST_PAUSE = 60
-_LONGEST_PAUSE = DAY // 2
-
-
-@dataclass
-class _Rule:
-    match: Match
-    effect: str
-    number: int = 0
+__all__ = ["Match", "Send", "Webhooks", "signature"]
 
 
 class Webhooks:
     def __init__(self, world: World) -> None:
         self._world = world
-        self._rules: list[_Rule] = []
-        self._shuffle: int | None = None
-        self._numbered = 0
-        self.queue: list[Json] = []
-        world.publish = self.publish
+        self._drills = Drills(world.ids)
+        self._post = Post(world, self._drills)
+        world.publish = self._post.publish
 
     # Endpoints.
 
@@ -67,187 +45,136 @@ class Webhooks:
         )
         return str(endpoints.create(asked)["id"])
 
-    def roll_secret(self, endpoint: str, secret: str) -> None:
-        """Sign with a new secret and, until it is retired, with the old ones too."""
-        self._endpoints()[endpoint]["_secrets"].insert(0, secret)
+    def roll_secret(
+        self, endpoint: str, secret: str | None = None, seconds: int | None = None
+    ) -> str:
+        """Sign with a new secret, which is returned.
+
+        The old ones sign too: for so many seconds (at Stripe up to a day), or until retired.
+        """
+        new = secret or endpoints.new_secret(self._world)
+        until = None if seconds is None else self._world.clock.now() + seconds
+        endpoints.roll(self._known(endpoint), new, until)
+        return new
 
     def retire_secrets(self, endpoint: str) -> None:
         """Only the newest secret still signs."""
-        del self._endpoints()[endpoint]["_secrets"][1:]
+        del self._known(endpoint)["_secrets"][1:]
+
+    def disable(self, endpoint: str) -> None:
+        """As from the Dashboard: what falls due meanwhile is not sent, nor tried again."""
+        self._known(endpoint)["status"] = "disabled"
+
+    def enable(self, endpoint: str) -> None:
+        self._known(endpoint)["status"] = "enabled"
 
     # Drills. `match` is an event type with `*`, an id of an event or its object, or a predicate.
 
-    def drop(self, match: Match) -> None:
+    def drop(self, match: Match, times: int | None = None, probability: float = 1.0) -> None:
         """Matching deliveries are lost."""
-        self._rules.append(_Rule(match, "drop"))
+        self._drills.add(match, "drop", 0, times, probability)
 
-    def duplicate(self, match: Match, times: int = 1) -> None:
+    def duplicate(self, match: Match, times: int = 1, probability: float = 1.0) -> None:
         """Matching deliveries come so many times more."""
-        self._rules.append(_Rule(match, "duplicate", times))
+        self._drills.add(match, "duplicate", times, None, probability)
 
-    def delay(self, match: Match, seconds: int) -> None:
-        self._rules.append(_Rule(match, "delay", seconds))
+    def delay(
+        self, match: Match, seconds: int, times: int | None = None, probability: float = 1.0
+    ) -> None:
+        self._drills.add(match, "delay", seconds, times, probability)
+
+    def bad_signature(
+        self, match: Match = "*", times: int | None = None, probability: float = 1.0
+    ) -> None:
+        """Matching deliveries are signed with a wrong secret at their first attempt."""
+        self._drills.add(match, "bad_signature", 0, times, probability)
+
+    def wrong_timestamp(
+        self,
+        match: Match = "*",
+        seconds: int = -600,
+        times: int | None = None,
+        probability: float = 1.0,
+    ) -> None:
+        """Matching deliveries bear a time so far from the true one at their first attempt."""
+        self._drills.add(match, "wrong_timestamp", seconds, times, probability)
+
+    def truncate(
+        self, match: Match = "*", times: int | None = None, probability: float = 1.0
+    ) -> None:
+        """Half the body of matching deliveries is missing at their first attempt."""
+        self._drills.add(match, "truncate", 0, times, probability)
 
     def reorder(self, seed: int | None) -> None:
         """Deliver in an order drawn from this seed; None brings back the order of events."""
-        self._shuffle = seed
+        self._drills.shuffle = seed
+
+    def rules(self) -> list[Json]:
+        """The drills under way, each with its `id`."""
+        return self._drills.rules()
+
+    def remove(self, rule: int) -> None:
+        """End one drill."""
+        self._drills.remove(rule)
 
     def calm(self) -> None:
         """No more drills; what was lost stays lost."""
-        self._rules.clear()
-        self._shuffle = None
+        self._drills.calm()
 
     # On the way.
 
-    def publish(self, book: Book, event: Json) -> None:
-        """Queue an event for every endpoint that wants it."""
-        waiting = [
-            endpoint["id"]
-            for endpoint in self._endpoints().values()
-            if endpoints.wants(endpoint, event, book, self._world.platform)
-        ]
-        event["_waiting"] = waiting
-        if "pending_webhooks" in event:
-            event["pending_webhooks"] = len(waiting)
-        for endpoint in waiting:
-            self._enqueue(event["id"], endpoint)
+    @property
+    def queue(self) -> list[Json]:
+        """What is waiting, in no particular order; each with the time it is `due`."""
+        return self._post.queue
 
-    def resend(self, event: str) -> None:
-        """As from the Dashboard: once more to every endpoint of the event's account."""
+    @property
+    def stamp(self) -> Callable[[], int]:
+        """The time that signatures bear: the world's own, unless a server lends another."""
+        return self._post.stamp
+
+    @stamp.setter
+    def stamp(self, clock: Callable[[], int]) -> None:
+        self._post.stamp = clock
+
+    def resend(self, event: str, endpoint: str | None = None) -> None:
+        """As from the Dashboard: once more, to one endpoint or all of the event's account.
+
+        Whatever becomes of it, automatic retries go on as they would have.
+        """
         found = self._world.find(event)
         if found is None:
             raise KeyError(event)
-        for endpoint in self._endpoints().values():
-            if endpoints.wants(endpoint, found[1], found[0], self._world.platform):
-                self._enqueue(event, endpoint["id"], drilled=True)
+        for each in self._post.reached(found[0]):
+            wanted = endpoints.wants(each, found[1], found[0])
+            if endpoint == each["id"] or (endpoint is None and wanted):
+                self._post.enqueue(event, each["id"], drilled=True, automatic=False)
 
     def pending(self) -> int:
         """How many deliveries are waiting, due or not."""
         return len(self.queue)
+
+    def attempts(self, event: str) -> list[Json]:
+        """What the journal knows of the deliveries of an event, newest first."""
+        noted: Iterator[dict[str, Any]] = self._world.journal.newest(event)
+        return [entry for entry in noted if entry["kind"] == "delivery"]
 
     async def deliver(self, send: Send, at_once: int = 1) -> dict[str, int]:
         """Send everything due, also what becomes due meanwhile; count what became of it.
 
         `at_once` deliveries are under way together; with one, they arrive in order.
         """
-        counts: Counter[str] = Counter(delivered=0, failed=0, dropped=0, delayed=0, duplicated=0)
-        while batch := self._take_due():
-            for start in range(0, len(batch), at_once):
-                together = batch[start : start + at_once]
-                await asyncio.gather(*(self._send_one(one, send, counts) for one in together))
-        return dict(counts)
+        return await self._post.deliver(send, at_once)
 
-    async def _send_one(self, delivery: Json, send: Send, counts: Counter[str]) -> None:
-        if self._survives_drills(delivery, counts):
-            counts[await self._attempt(delivery, send)] += 1
+    def state(self) -> Json:
+        return {"post": self._post.state(), "drills": self._drills.state()}
 
-    def _take_due(self) -> list[Json]:
-        now = self._world.clock.now()
-        batch = [delivery for delivery in self.queue if delivery["due"] <= now]
-        self.queue = [delivery for delivery in self.queue if delivery["due"] > now]
-        if self._shuffle is not None:
-            seed = self._shuffle
-            batch.sort(key=lambda delivery: rank(seed, str(delivery["number"])))
-        return batch
+    def restore(self, state: Json) -> None:
+        self._post.restore(state["post"])
+        self._drills.restore(state["drills"])
 
-    def _survives_drills(self, delivery: Json, counts: Counter[str]) -> bool:
-        """Let the rules act on a delivery, once; say whether it is to be sent now."""
-        if delivery["drilled"]:
-            return True
-        delivery["drilled"] = True
-        event = self._event(delivery)
-        rules = [rule for rule in self._rules if _matches(rule.match, event)]
-        if any(rule.effect == "drop" for rule in rules):
-            counts["dropped"] += 1
-            return False
-        for _ in range(sum(rule.number for rule in rules if rule.effect == "duplicate")):
-            self._enqueue(delivery["event"], delivery["endpoint"], drilled=True)
-            counts["duplicated"] += 1
-        wait = sum(rule.number for rule in rules if rule.effect == "delay")
-        if wait:
-            delivery["due"] = self._world.clock.now() + wait
-            self.queue.append(delivery)
-            counts["delayed"] += 1
-            return False
-        return True
-
-    async def _attempt(self, delivery: Json, send: Send) -> str:
-        endpoint = self._endpoints().get(delivery["endpoint"])
-        if endpoint is None or endpoint["status"] != "enabled":
-            return "failed"
-        event = self._event(delivery)
-        body = _body(event, endpoint)
-        headers = {
-            "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": signature(endpoint["_secrets"], self._world.clock.now(), body),
-            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-        }
-        try:
-            status = await send(endpoint["url"], headers, body)
-        except (OSError, httpx.HTTPError):
-            status = 0
-        if 200 <= status < 300:
-            _delivered(event, endpoint["id"])
-            return "delivered"
-        self._retry(delivery)
-        return "failed"
-
-    def _retry(self, delivery: Json) -> None:
-        now = self._world.clock.now()
-        delivery["attempts"] += 1
-        pause = min(_FIRST_PAUSE * 4 ** (delivery["attempts"] - 1), _LONGEST_PAUSE)
-        if now + pause - delivery["since"] <= _KEEP_TRYING:
-            delivery["due"] = now + pause
-            self.queue.append(delivery)
-
-    def _enqueue(self, event: str, endpoint: str, drilled: bool = False) -> None:
-        now = self._world.clock.now()
-        self._numbered += 1
-        self.queue.append(
-            {
-                "number": self._numbered,
-                "event": event,
-                "endpoint": endpoint,
-                "due": now,
-                "since": now,
-                "attempts": 0,
-                "drilled": drilled,
-            }
-        )
-
-    def _event(self, delivery: Json) -> Json:
-        found = self._world.find(delivery["event"])
-        if found is None:
-            raise KeyError(delivery["event"])
+    def _known(self, endpoint: str) -> Json:
+        found = self._world.find(endpoint)
+        if found is None or "_secrets" not in found[1]:
+            raise KeyError(endpoint)
         return found[1]
-
-    def _endpoints(self) -> dict[str, Json]:
-        return self._world.home.shelf("webhook_endpoint")
-
-
-def signature(secrets: list[str], timestamp: int, body: bytes) -> str:
-    """`Stripe-Signature`: one v1 for each secret still in use."""
-    signed = str(timestamp).encode() + b"." + body
-    digests = [hmac.new(s.encode(), signed, hashlib.sha256).hexdigest() for s in secrets]
-    return ",".join([f"t={timestamp}", *(f"v1={digest}" for digest in digests)])
-
-
-def _body(event: Json, endpoint: Json) -> bytes:
-    shown = {name: value for name, value in event.items() if name[:1] != "_"}
-    if endpoint["api_version"] and "api_version" in shown:
-        shown["api_version"] = endpoint["api_version"]
-    return msgspec.json.encode(shown)
-
-
-def _delivered(event: Json, endpoint: str) -> None:
-    if endpoint in event["_waiting"]:
-        event["_waiting"].remove(endpoint)
-    if "pending_webhooks" in event:
-        event["pending_webhooks"] = len(event["_waiting"])
-
-
-def _matches(match: Match, event: Json) -> bool:
-    if callable(match):
-        return match(event)
-    about = event.get("related_object") or event["data"]["object"]
-    return match in (event["id"], about.get("id")) or fnmatchcase(event["type"], match)

@@ -1,69 +1,27 @@
 """What may be asked: Stripe's own published schema, held against every request.
 
-The schema says which parameters an operation takes, of what type, and what it answers with.
-It knows nothing of what operations do. Where the simulated version differs from the
-published one, `DIFFERENCES` says so; where an operation is not in the published part, its row in
-the table of routes names the parameters instead.
+The schema says which parameters an operation takes, of what type, and what it answers with. It
+knows nothing of what operations do. Where the simulated version differs from the published one, the
+table of differences says so; where an operation is not in the published part, its row in the table
+of routes names the parameters instead.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from reconciler.simulator.kernel import refusals
+from reconciler.simulator.wire import unpublished
+from reconciler.simulator.wire.differences import added_to, gone_from
 
 Json = dict[str, Any]
 Check = Callable[[str, Any], None]
 
-PUBLISHED_VERSION = "2026-08-26.dahlia"
-
-
-class Difference(NamedTuple):
-    """A parameter that the published schema and a version of the API do not agree about."""
-
-    since: str
-    method: str
-    path: str
-    name: str
-    accepted: bool
-    reason: str
-
-
-_INTENTS = (
-    "/v1/payment_intents",
-    "/v1/payment_intents/{}",
-    "/v1/payment_intents/{}/confirm",
-    "/v1/setup_intents",
-    "/v1/setup_intents/{}",
-    "/v1/setup_intents/{}/confirm",
-)
-
-DIFFERENCES: tuple[Difference, ...] = (
-    *(
-        Difference(
-            "2026-09-30",
-            "POST",
-            path,
-            "payment_method_types",
-            False,
-            "read-only since endive; allowed_payment_method_types takes its place",
-        )
-        for path in _INTENTS
-    ),
-    Difference(
-        "",
-        "POST",
-        "/v1/webhook_endpoints",
-        "api_version",
-        True,
-        "the published list of versions ends with its own; later ones exist",
-    ),
-)
-"""From `since` on, a parameter is accepted, or is not, whatever the published schema says."""
+_NEVER = "9999"
 
 
 @cache
@@ -96,11 +54,17 @@ class Contract:
     """What one operation takes."""
 
     def __init__(self, method: str, path: str, also: Iterable[str] = ()) -> None:
-        self._method, self._path = method, same_shape(path)
+        self._place = f"{method} {same_shape(path)}"
         self._published = operation(method, path)
         self._also = frozenset(also)
+        self._gone = gone_from(self._place)
         self._checks: dict[str, Check] | None = None
         self._required: list[str] = []
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The parameters that only the table of routes knows."""
+        return self._also
 
     @property
     def answer(self) -> Json | None:
@@ -114,30 +78,22 @@ class Contract:
         """Refuse, in Stripe's words, what the operation does not take."""
         checks = self._compiled()
         for name, value in form.items():
-            accepted = self._differs(name, version)
-            if accepted is None:
-                accepted = name in checks or name in self._also or name == "expand"
-                checks.get(name, _anything)(name, value)
-            if not accepted:
+            known = name in checks or name in self._also or name == "expand"
+            if not known or version >= self._gone.get(name, _NEVER):
                 raise refusals.unknown_parameter(name)
+            checks.get(name, _anything)(name, value)
         for name in self._required:
             if name not in form:
                 raise refusals.missing_parameter(name)
             if form[name] == "":
                 raise refusals.empty_parameter(name)
 
-    def _differs(self, name: str, version: str) -> bool | None:
-        """Whether this version takes the parameter, where it differs from the schema."""
-        for difference in DIFFERENCES:
-            if difference[1:4] == (self._method, self._path, name) and version >= difference.since:
-                return difference.accepted
-        return None
-
     def _compiled(self) -> dict[str, Check]:
         if self._checks is None:
-            properties, self._required = (
-                _parameters(self._published) if self._published else ({}, [])
-            )
+            source = self._published or unpublished.like(self._place, published())
+            properties, self._required = _parameters(source)
+            for name, schema in added_to(self._place).items():
+                properties = _grafted(properties, re.findall(r"[^\[\]]+", name), schema)
             self._checks = {name: _check(node) for name, node in properties.items()}
         return self._checks
 
@@ -156,6 +112,22 @@ def _parameters(published: Json) -> tuple[Json, list[str]]:
     return properties, required
 
 
+def _grafted(properties: Json, steps: list[str], schema: Json) -> Json:
+    """The properties with one more, however deep; nothing that was published is changed."""
+    name, rest = steps[0], steps[1:]
+    if not rest:
+        return {**properties, name: schema}
+    node = properties.get(name, {"type": "object"})
+    options = node.get("anyOf", [node])
+    grafted = [
+        {**option, "properties": _grafted(option.get("properties", {}), rest, schema)}
+        if option.get("type") == "object"
+        else option
+        for option in options
+    ]
+    return {**properties, name: {"anyOf": grafted}}
+
+
 # One check for each shape of schema, put together once.
 
 
@@ -167,6 +139,8 @@ def _check(node: Json) -> Check:
     if "anyOf" in node:
         return _any_of(node["anyOf"])
     kind = node.get("type")
+    if node.get("format") == "binary":
+        return _anything
     if "enum" in node:
         return _one_of(tuple(node["enum"]))
     if kind == "object":

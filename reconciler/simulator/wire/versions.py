@@ -8,7 +8,7 @@ https://docs.stripe.com/changelog
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from reconciler.simulator.kernel.views import embedded, listed
+from reconciler.simulator.kernel.views import copied, embedded, listed
 from reconciler.simulator.kernel.world import Json, World
 
 Undo = Callable[[World, Json], None]
@@ -57,6 +57,57 @@ def _with_refunds(world: World, charge: Json) -> None:
     )
 
 
+def _with_source(world: World, charge: Json) -> None:
+    """Where the money came from: the account that sent it, or nothing that is simulated."""
+    sent = charge["source_transfer"] is not None
+    source = {"id": world.platform, "object": "account"} if sent else None
+    charge.setdefault("source", source)
+
+
+def _with_destination(world: World, charge: Json) -> None:
+    charge.setdefault("destination", (charge["transfer_data"] or {}).get("destination"))
+
+
+def _with_charge_of_dispute(world: World, charge: Json) -> None:
+    book = world.books[world.index[charge["id"]][0]]
+    rows = book.belonging(charge["id"], "disputes", "dispute")
+    charge.setdefault("dispute", rows[-1]["id"] if rows else None)
+
+
+def _with_lists(world: World, customer: Json) -> None:
+    """What a customer has was part of it."""
+    if customer.get("deleted"):
+        return
+    book = world.books[world.index[customer["id"]][0]]
+    for name in ("sources", "subscriptions", "tax_ids"):
+        customer.setdefault(name, listed(book, customer, name))
+
+
+def _with_balance_twice(world: World, customer: Json) -> None:
+    if not customer.get("deleted"):
+        customer.setdefault("account_balance", customer["balance"])
+        customer.setdefault("default_currency", customer["currency"])
+
+
+def _with_shorter_ui_mode(world: World, session: Json) -> None:
+    shorter = {"elements": "custom", "embedded_page": "embedded", "hosted_page": "hosted"}
+    session["ui_mode"] = shorter.get(session["ui_mode"], session["ui_mode"])
+
+
+def _with_coupon(world: World, view: Json) -> None:
+    """A discount, and a promotion code, had the whole coupon in it."""
+    named = view.pop("source", None) or view.pop("promotion", None) or {}
+    found = world.find(str(named.get("coupon")))
+    view["coupon"] = copied(found[1]) if found else None
+
+
+def _with_period(world: World, subscription: Json) -> None:
+    """All items turned together, and the subscription said when."""
+    first = subscription["items"]["data"][0]
+    for name in ("current_period_end", "current_period_start"):
+        subscription[name] = first[name]
+
+
 def _with_nothing(*names: str) -> Undo:
     """Fields that were there once, and are empty in all that is simulated."""
 
@@ -68,9 +119,21 @@ def _with_nothing(*names: str) -> Undo:
 
 
 CHANGES: tuple[Change, ...] = (
+    Change("2026-03-25", "checkout.session", _with_shorter_ui_mode),
+    Change("2025-09-30", "discount", _with_coupon),
+    Change("2025-09-30", "promotion_code", _with_coupon),
+    Change("2025-03-31", "subscription", _with_period),
     Change("2025-03-31", "payment_intent", _with_nothing("invoice")),
     Change("2025-03-31", "charge", _with_nothing("invoice")),
     Change("2022-11-15", "charge", _with_refunds),
     Change("2022-11-15", "payment_intent", _with_charges),
+    Change("2022-11-15", "payment_intent", _with_nothing("source")),
+    Change("2020-08-27", "charge", _with_charge_of_dispute),
+    Change("2020-08-27", "charge", _with_nothing("order")),
+    Change("2020-08-27", "charge", _with_destination),
+    Change("2020-08-27", "charge", _with_source),
+    Change("2020-08-27", "customer", _with_lists),
+    Change("2019-10-17", "customer", _with_balance_twice),
+    Change("2019-10-17", "customer", _with_nothing("tax_info", "tax_info_verification")),
 )
 """Newest first."""
