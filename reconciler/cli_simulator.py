@@ -25,7 +25,7 @@ from reconciler.terminal import FINE, PROBLEM, out, print_json
 
 if TYPE_CHECKING:
     from reconciler.simulator import Settings, Simulator
-    from reconciler.simulator.outside.replay import Replayed
+    from reconciler.simulator.outside.proof.replay import Replayed
 
 simulator_cli = typer.Typer(
     help="The Stripe simulator alone; with a command, a running one is driven.",
@@ -41,8 +41,8 @@ def replay_recorded(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Play recorded traffic with the real Stripe again, and say what was answered otherwise."""
-    from reconciler.simulator.outside.recording import read
-    from reconciler.simulator.outside.replay import replay
+    from reconciler.simulator.outside.proof.recording import read
+    from reconciler.simulator.outside.proof.replay import replay
 
     played = []
     for file in files:
@@ -76,49 +76,61 @@ def _print_replayed(name: str, found: Replayed) -> None:
     out.print(table)
 
 
+Host = Annotated[str, typer.Option(help="Where to listen; only this machine by default.")]
+AnyHost = Annotated[
+    bool, typer.Option("--any-host", help="Let other machines reach it, and rule it.")
+]
+Seed = Annotated[int, typer.Option(help="The same seed and calls give the same bytes.")]
+Now = Annotated[str, typer.Option(help="Virtual time at the start; the real one if not given.")]
+Frozen = Annotated[
+    bool, typer.Option("--frozen/--follow", help="Time stands still until moved, or passes.")
+]
+Speed = Annotated[float, typer.Option(help="How fast time passes: 60 is a minute a second.")]
+State = Annotated[
+    Path | None, typer.Option(help="Go on from this file, and keep everything in it.")
+]
+Country = Annotated[str, typer.Option(help="Of the platform: US, DE, GB, …")]
+Currency = Annotated[
+    list[str] | None, typer.Option(help="A settlement currency; the first is the default.")
+]
+Webhook = Annotated[
+    list[str] | None, typer.Option(help="Deliver the platform's events to this address.")
+]
+ConnectWebhook = Annotated[
+    list[str] | None, typer.Option(help="Deliver connected accounts' events to this address.")
+]
+Secret = Annotated[str, typer.Option(help="Sign deliveries with this; drawn from the seed if not.")]
+Limits = Annotated[str, typer.Option(help="off, sandbox or live.")]
+Version = Annotated[str, typer.Option(help="Of events, such as 2026-10-28.endive.")]
+Opening = Annotated[
+    int, typer.Option(help="Minor units to begin with, as every test account has some.")
+]
+Change = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Another setting, as name=value.", metavar="NAME=VALUE"),
+]
+
+
 @simulator_cli.callback()
 def simulator(
     context: typer.Context,
     port: int = 12111,
-    host: Annotated[str, typer.Option(help="Where to listen; only this machine by default.")] = (
-        "127.0.0.1"
-    ),
-    any_host: Annotated[
-        bool, typer.Option("--any-host", help="Let other machines reach it, and rule it.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="The same seed and calls give the same bytes.")] = 1,
-    now: Annotated[str, typer.Option(help="Virtual time at the start; the real one.")] = "",
-    frozen: Annotated[
-        bool, typer.Option("--frozen/--follow", help="Time stands still until moved, or passes.")
-    ] = False,
-    speed: Annotated[float, typer.Option(help="How fast time passes: 60 is a minute a second.")] = (
-        1.0
-    ),
-    state: Annotated[
-        Path | None, typer.Option(help="Go on from this file, and keep everything in it.")
-    ] = None,
-    country: Annotated[str, typer.Option(help="Of the platform: US, DE, GB, …")] = "",
-    currency: Annotated[
-        list[str] | None, typer.Option(help="A settlement currency; the first is the default.")
-    ] = None,
-    webhook: Annotated[
-        list[str] | None, typer.Option(help="Deliver the platform's events to this address.")
-    ] = None,
-    connect_webhook: Annotated[
-        list[str] | None, typer.Option(help="Deliver connected accounts' events to this address.")
-    ] = None,
-    webhook_secret: Annotated[
-        str, typer.Option(help="Sign deliveries with this; drawn from the seed otherwise.")
-    ] = "",
-    rate_limits: Annotated[str, typer.Option(help="off, sandbox or live.")] = "off",
-    api_version: Annotated[str, typer.Option(help="Of events, such as 2026-10-28.endive.")] = "",
-    opening_balance: Annotated[
-        int, typer.Option(help="Minor units to begin with, as every test account has some.")
-    ] = 1_000_000,
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Another setting, as name=value.", metavar="NAME=VALUE"),
-    ] = None,
+    host: Host = "127.0.0.1",
+    any_host: AnyHost = False,
+    seed: Seed = 1,
+    now: Now = "",
+    frozen: Frozen = False,
+    speed: Speed = 1.0,
+    state: State = None,
+    country: Country = "",
+    currency: Currency = None,
+    webhook: Webhook = None,
+    connect_webhook: ConnectWebhook = None,
+    webhook_secret: Secret = "",
+    rate_limits: Limits = "off",
+    api_version: Version = "",
+    opening_balance: Opening = 1_000_000,
+    change: Change = None,
 ) -> None:
     """Serve a simulated Stripe."""
     if context.invoked_subcommand is not None:
@@ -144,8 +156,8 @@ def simulator(
 
 def _take_up(stripe: Simulator, state: Path | None) -> Path | None:
     """Go on from the file, if there is one already."""
-    from reconciler.simulator.outside.running import StateFile
-    from reconciler.simulator.outside.state import Unfit
+    from reconciler.simulator.outside.control.running import StateFile
+    from reconciler.simulator.outside.control.state import Unfit
 
     try:
         return state if state and StateFile(stripe, state).load() else None
@@ -154,7 +166,7 @@ def _take_up(stripe: Simulator, state: Path | None) -> Path | None:
 
 
 def _serve(stripe: Simulator, state: Path | None, host: str, port: int, any_host: bool) -> None:
-    from reconciler.simulator.outside.running import LOOPBACK, StateFile, standing
+    from reconciler.simulator.outside.control.running import LOOPBACK, StateFile, standing
 
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     _greet(stripe, address, state)
@@ -187,7 +199,7 @@ def _settings(
     country: str, currencies: list[str] | None, rate_limits: str, change: list[str] | None
 ) -> Settings:
     from reconciler.simulator import Settings
-    from reconciler.simulator.outside.state import Unfit, settings_from
+    from reconciler.simulator.outside.control.state import Unfit, settings_from
 
     given: dict[str, Any] = {"rate_limits": rate_limits}
     if country:
@@ -219,7 +231,7 @@ def _moment(text: str) -> int:
 
 def _endpoints(stripe: Simulator, wanted: list[tuple[str, bool]], secret: str) -> None:
     """Register what is to be delivered to, unless the state knows it already."""
-    from reconciler.simulator.objects.endpoints import new_secret
+    from reconciler.simulator.objects.notices.endpoints import new_secret
 
     known = {endpoint["url"] for endpoint in stripe.world.home.shelf("webhook_endpoint").values()}
     for url, connect in wanted:

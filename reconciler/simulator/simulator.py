@@ -9,38 +9,30 @@ from starlette.applications import Starlette
 from reconciler.simulator.kernel.clock import Clock
 from reconciler.simulator.kernel.settings import Settings
 from reconciler.simulator.kernel.world import Call, Json, World
-from reconciler.simulator.objects import (
-    account_checks,
-    accounts,
-    charge_money,
+from reconciler.simulator.objects.balance import ledger, payout_schedules, payouts, reserves, topups
+from reconciler.simulator.objects.connect import account_checks, accounts
+from reconciler.simulator.objects.payments import charge_money, payment_async, payment_capture
+from reconciler.simulator.objects.reporting import report_types, reports
+from reconciler.simulator.objects.returns import disputes, refund_course
+from reconciler.simulator.objects.selling import (
     checkout,
     checkout_course,
     coupons,
-    disputes,
-    ledger,
-    payment_async,
-    payment_capture,
-    payout_schedules,
-    payouts,
     promotion_codes,
-    refund_course,
-    report_types,
-    reports,
-    reserves,
     subscription_life,
-    topups,
 )
-from reconciler.simulator.outside import layout, state
-from reconciler.simulator.outside.acts import Acts
-from reconciler.simulator.outside.audit import audit
-from reconciler.simulator.outside.console import Console
-from reconciler.simulator.outside.control import ControlDoor
-from reconciler.simulator.outside.courier import Courier
-from reconciler.simulator.outside.delivery import Webhooks
-from reconciler.simulator.outside.faults import Faults
-from reconciler.simulator.outside.hosted import Hosted
-from reconciler.simulator.outside.hosted_authentication import Authentication
-from reconciler.simulator.outside.hosted_checkout import CheckoutPages
+from reconciler.simulator.outside.acts.acts import Acts
+from reconciler.simulator.outside.control import state
+from reconciler.simulator.outside.control.control import ControlDoor
+from reconciler.simulator.outside.control.faults import Faults
+from reconciler.simulator.outside.pages import layout
+from reconciler.simulator.outside.pages.console import Console
+from reconciler.simulator.outside.pages.hosted import Hosted
+from reconciler.simulator.outside.pages.hosted_authentication import Authentication
+from reconciler.simulator.outside.pages.hosted_checkout import CheckoutPages
+from reconciler.simulator.outside.proof.audit import audit
+from reconciler.simulator.outside.webhooks.courier import Courier
+from reconciler.simulator.outside.webhooks.delivery import Webhooks
 from reconciler.simulator.wire.asked import Recorded
 from reconciler.simulator.wire.keys import Keys
 from reconciler.simulator.wire.server import Door
@@ -164,14 +156,14 @@ class Simulator:
 
         It is tried on another simulator first: what cannot be taken up changes nothing here.
         """
-        trial = Simulator()
-        state.load(trial.world, trial._parts, document)
-        state.load(self.world, self._parts, document)
+        trial, stored = Simulator(), state.read(document)
+        state.load(trial.world, trial._parts, stored)
+        state.load(self.world, self._parts, stored)
 
     def begin_again(self, seed: int, now: int) -> None:
         """A new world, with the settings of the old one."""
         fresh = Simulator(seed=seed, now=now, settings=self.settings)
-        state.load(self.world, self._parts, fresh.dump())
+        state.load(self.world, self._parts, state.read(fresh.dump()))
 
     def audit(self) -> list[str]:
         """Why the simulated books are wrong; empty when they are right."""

@@ -11,7 +11,7 @@ import msgspec
 
 from reconciler.apply import apply_all
 from reconciler.importing import import_files
-from reconciler.simulator.outside.delivery import signature
+from reconciler.simulator.outside.webhooks.delivery import signature
 from tests.harness import BASE, CONNECT_SECRET, SECRET, Service, run, service, state_of
 
 EVENTS = Path(__file__).parent.parent / "recorded" / "events"

@@ -17,7 +17,7 @@ import msgspec
 
 from reconciler.apply import apply_all
 from reconciler.simulator import Simulator
-from reconciler.simulator.outside.delivery import signature
+from reconciler.simulator.outside.webhooks.delivery import signature
 from tests.front.test_webhooks import encoded, event, events
 from tests.harness import ADMIN_KEY, CONNECT_SECRET, SECRET, run, service
 

@@ -19,7 +19,7 @@ import reconciler.app
 from handlers import webhooks
 from reconciler.apply import ATTEMPTS, BACKOFF_SECONDS, apply_all
 from reconciler.simulator import Simulator
-from reconciler.simulator.outside.delivery import signature
+from reconciler.simulator.outside.webhooks.delivery import signature
 from reconciler.store import inbox
 from reconciler.store.database import Database
 from tests.engines import PgServer

@@ -63,6 +63,15 @@ STEPS = st.one_of(
     _step("save_card", _picks, st.sampled_from(CARDS[:2])),
     _step("setup", _picks),
     _step("check_out", _picks, _amounts),
+    _step("finish_checkout", _picks, _flags),
+    _step("debit", _amounts, _picks),
+    _step("fail_debit", _picks),
+    _step("reserve", _amounts, _flags, _picks),
+    _step("fail_topup", _picks, _flags),
+    _step("warn", _picks),
+    _step("subscribe", _picks, _amounts),
+    _step("requirements", _picks, _flags),
+    _step("capability", _picks, _flags),
     _step("endpoint", _picks),
     _step("again", _picks),
     _step("fault", _picks),
@@ -263,10 +272,70 @@ class Story:
         }
         await self.post("checkout/sessions", **form)
 
+    async def finish_checkout(self, number: int, paid: bool) -> None:
+        session = self.pick("checkout.session", number)
+        if paid:
+            self.sim.acts.complete_checkout(session, card=CARDS[number % len(CARDS)])
+        else:
+            self.sim.acts.abandon_checkout(session)
+
+    async def subscribe(self, number: int, amount: int) -> None:
+        form = {
+            "customer": self.pick("customer", number),
+            "items[0][price_data][currency]": "usd",
+            "items[0][price_data][unit_amount]": amount,
+            "items[0][price_data][recurring][interval]": "month",
+            "items[0][price_data][product]": self.pick("product", number),
+            "trial_period_days": number % 20,
+        }
+        await self.post("products", name=f"Thing {number}")
+        await self.post("subscriptions", **form)
+
+    # Other ways to pay, and what Stripe does by itself.
+
+    async def debit(self, amount: int, number: int) -> None:
+        card = ("pm_usBankAccount_success", "pm_usBankAccount_dispute", "pm_sepaDebit_success")
+        form = {
+            "amount": amount,
+            "currency": "eur" if number % 3 == 2 else "usd",
+            "payment_method": card[number % 3],
+            "confirm": "true",
+            "payment_method_types[]": "sepa_debit" if number % 3 == 2 else "us_bank_account",
+            "mandate_data[customer_acceptance][type]": "offline",
+        }
+        await self.post("payment_intents", **form)
+
+    async def fail_debit(self, number: int) -> None:
+        self.sim.acts.fail_debit(self.pick("charge", number))
+
+    async def reserve(self, amount: int, take: bool, number: int) -> None:
+        account = None if number % 2 else self.merchant(number)
+        act = self.sim.acts.reserve if take else self.sim.acts.release_reserve
+        act(amount, "usd", account)
+
+    async def fail_topup(self, number: int, back: bool) -> None:
+        topup = self.pick("topup", number)
+        act = self.sim.acts.reverse_topup if back else self.sim.acts.fail_topup
+        act(topup)
+
+    async def warn(self, number: int) -> None:
+        self.sim.acts.early_fraud_warning(self.pick("charge", number))
+
+    async def requirements(self, number: int, met: bool) -> None:
+        account = self.merchant(number)
+        if met:
+            self.sim.acts.meet_requirements(account)
+        else:
+            self.sim.acts.require(account, ["individual.verification.document"], days=number % 9)
+
+    async def capability(self, number: int, lost: bool) -> None:
+        status = "inactive" if lost else "active"
+        self.sim.acts.set_capability(self.merchant(number), "transfers", status)
+
     # The line, and time.
 
     async def endpoint(self, number: int) -> None:
-        form = {"url": f"https://story.test/{number}", "enabled_events[]": "charge.*"}
+        form = {"url": f"https://story.test/{number}", "enabled_events[]": "charge.succeeded"}
         await self.post("webhook_endpoints", **form)
 
     async def again(self, number: int) -> None:

@@ -547,3 +547,35 @@ def test_the_platform_is_where_the_settings_say():
 
     settings = Settings(country="FR", settlement_currencies=("eur",), platform_name="Marketplace")
     run(story(Simulator(settings=settings)))
+
+
+def test_a_refused_update_changes_nothing_and_uses_nothing_up():
+    async def story(sim):
+        sdk = client(sim)
+        made = await sdk.v1.accounts.create_async({"type": "custom", "country": "CH"})
+        before = (await sdk.v1.accounts.retrieve_async(made.id)).to_dict()
+        auth = {"Authorization": f"Bearer {sim.secret_key}"}
+        form = {"account[business_type]": "individual", "account[individual][first_name]": "A"}
+        token = (await inside(sim, "POST", "/v1/tokens", headers=auth, data=form)).json()["id"]
+        wanted = {
+            "account_token": token,
+            "capabilities": WANTED,
+            "metadata": {"a": "b"},
+            "external_account": "btok_nothing",
+        }
+        error = await refused(sdk.v1.accounts.update_async(made.id, wanted))
+        assert (error.code, error.param) == ("resource_missing", "external_account")
+        assert (await sdk.v1.accounts.retrieve_async(made.id)).to_dict() == before
+        assert types(sim, made.id) == []
+        del wanted["external_account"]
+        now = await sdk.v1.accounts.update_async(made.id, wanted)
+        assert (now.individual.first_name, now.capabilities.transfers) == ("A", "inactive")
+        again = await refused(sdk.v1.accounts.update_async(made.id, {"account_token": token}))
+        assert again.code == "token_already_used"
+        odd = {"account[individual]": "nobody"}
+        answer = await inside(sim, "POST", "/v1/tokens", headers=auth, data=odd)
+        assert (answer.status_code, answer.json()["error"]["message"]) == (400, "Invalid object")
+
+    sim = Simulator()
+    run(story(sim))
+    assert sim.audit() == []

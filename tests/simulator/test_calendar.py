@@ -7,7 +7,7 @@ import pytest
 from reconciler.simulator import Simulator
 from reconciler.simulator.kernel import calendar
 from reconciler.simulator.kernel.world import Call
-from reconciler.simulator.objects import ledger
+from reconciler.simulator.objects.balance import ledger
 
 
 def at(text: str) -> int:

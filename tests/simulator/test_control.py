@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from reconciler.simulator import Simulator
 from reconciler.simulator.kernel.journal import Journal
-from reconciler.simulator.outside.controls import duration
-from reconciler.simulator.outside.courier import Courier
-from reconciler.simulator.outside.parameters import WrongCall
-from reconciler.simulator.outside.running import standing
+from reconciler.simulator.outside.control.controls import duration
+from reconciler.simulator.outside.control.parameters import WrongCall
+from reconciler.simulator.outside.control.running import standing
+from reconciler.simulator.outside.webhooks.courier import Courier
 
 from .sdk import client, inside, run
 
@@ -155,6 +155,20 @@ def test_stripes_own_no_has_stripes_shape():
         assert refused.status_code == 404
         assert refused.json()["error"]["code"] == "resource_missing"
         assert refused.json()["error"]["type"] == "invalid_request_error"
+
+    run(story(Simulator()))
+
+
+def test_a_reset_lets_time_go_on():
+    async def story(sim):
+        lent = [0.0]
+        sim.clock.follow(lambda: lent[0], speed=60)
+        begun = (await post(sim, "reset", seed=3, now=2_000_000_000, opening_balance=500)).json()
+        assert begun["accounts"][sim.account]["balance"]["usd"]["available"] == 500
+        lent[0] += 1
+        assert (await get(sim, "clock"))["speed"] == 60
+        await client(sim).v1.balance.retrieve_async()
+        assert sim.clock.now() == 2_000_000_060
 
     run(story(Simulator()))
 

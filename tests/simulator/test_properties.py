@@ -1,11 +1,11 @@
-"""What holds whatever happens: the books are right at every step, no cap is passed, lists are whole.
+"""What holds whatever happens: books right at every step, no cap passed, lists whole.
 
 Stories are random: calls over HTTP, acts of others and steps of the clock, over all families.
 """
 
 from collections import defaultdict
 
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from reconciler.simulator import Simulator
@@ -13,6 +13,8 @@ from reconciler.simulator import Simulator
 from .sdk import inside, run
 from .stories import DAY, STEPS, Story
 
+# A story that fails is shown as it was found: making it shorter takes minutes.
+AS_FOUND = [Phase.generate]
 RETURNED = ("failed", "canceled")
 
 
@@ -22,8 +24,10 @@ def beyond_caps(world):
         for charge in book.shelf("charge").values():
             refunds = book.belonging(charge["id"], "refunds", "refund")
             alive = sum(each["amount"] for each in refunds if each["status"] not in RETURNED)
-            if not 0 <= alive <= charge["amount_captured"] <= charge["amount"]:
-                yield f"{charge['id']}: {alive} refunded of {charge['amount_captured']}"
+            # What was only held, and let go, is shown as refunded.
+            captured = charge["amount_captured"] if charge["captured"] else charge["amount"]
+            if not 0 <= alive <= captured <= charge["amount"]:
+                yield f"{charge['id']}: {alive} refunded of {captured}"
         passed_on = defaultdict(int)
         for transfer in book.shelf("transfer").values():
             made = book.belonging(transfer["id"], "reversals", "transfer_reversal")
@@ -41,8 +45,8 @@ def beyond_caps(world):
                 yield f"{fee['id']}: {fee['amount_refunded']} refunded of {fee['amount']}"
 
 
-@given(seed=st.integers(0, 100), steps=st.lists(STEPS, min_size=5, max_size=40))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 100), steps=st.lists(STEPS, min_size=15, max_size=50))
+@settings(max_examples=120, deadline=None, derandomize=True, phases=AS_FOUND)
 def test_the_books_are_right_and_no_cap_is_passed_at_any_step(seed, steps):
     async def story():
         sim = Simulator(seed=seed)
@@ -106,7 +110,7 @@ async def _page(sim, path, **query):
     between=st.lists(st.integers(0, 30), max_size=12),
     forwards=st.booleans(),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True, phases=AS_FOUND)
 def test_lists_lose_and_repeat_nothing_while_others_insert(path, limit, before, between, forwards):
     """Walked towards the older ones, all that were there at the beginning are seen, once and in
     order; towards the newer ones, also all that came meanwhile."""

@@ -1,7 +1,6 @@
 """Stripe's HTTP itself: versions, headers, bodies of every kind, and what strangers send."""
 
 import contextlib
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -123,11 +122,9 @@ def test_parameters_of_a_post_may_also_be_in_the_address():
     ],
     ids=range(20),
 )
-def test_what_cannot_be_read_is_refused_in_stripes_shape_and_at_once(content):
+def test_what_cannot_be_read_is_refused_in_stripes_shape(content):
     sim = Simulator()
-    start = time.perf_counter()
     answer = post(sim, "/v1/customers", content)
-    assert time.perf_counter() - start < 2
     if answer.status_code == 200:
         assert b"metadata[" in content
         return

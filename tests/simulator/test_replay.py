@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.simulator.outside import behind
-from reconciler.simulator.outside.recording import read
-from reconciler.simulator.outside.replay import NOT_COMPARED, replay
+from reconciler.simulator.outside.proof import behind
+from reconciler.simulator.outside.proof.recording import read
+from reconciler.simulator.outside.proof.replay import NOT_COMPARED, replay
 
 TRAFFIC = sorted((Path(__file__).parent.parent / "recorded" / "traffic").glob("*.json"))
 
@@ -45,6 +45,14 @@ def test_a_difference_would_be_seen() -> None:
         for exchange in exchanges
     ]
     assert {d.field for d in replay(changed).differences} >= {".amount"}
+
+
+def test_what_a_recording_begins_with_is_made_again_in_kind() -> None:
+    """Cut off the beginning: the customer, the card that needs 3-D Secure, then the decline."""
+    late = read(TRAFFIC[0])[14:]
+    played = replay(late)
+    assert (played.exchanges, played.same_status) == (1, 1)
+    assert played.equal > 0.97
 
 
 def test_the_account_behind_a_recording_shows_in_its_balance_transactions() -> None:

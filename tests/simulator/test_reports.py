@@ -10,7 +10,7 @@ import stripe
 
 from reconciler.simulator import Settings, Simulator
 from reconciler.simulator.kernel.clock import DAY
-from reconciler.simulator.objects.report_types import TYPES
+from reconciler.simulator.objects.reporting.report_types import TYPES
 
 from .sdk import client, inside, rows, run, types
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.simulator import Simulator
-from reconciler.simulator.objects import catalogue, coupons, plans, prices, promotion_codes
-from reconciler.simulator.objects import subscriptions as subs
+from reconciler.simulator.objects.selling import catalogue, coupons, plans, prices, promotion_codes
+from reconciler.simulator.objects.selling import subscriptions as subs
 from tests.simulator.sdk import run
 
 ASKED = {

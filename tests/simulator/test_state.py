@@ -1,13 +1,17 @@
 """The whole state in one document: what goes on after a load goes on as it would have."""
 
+import asyncio
+import time
+
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.simulator import Settings, Simulator
-from reconciler.simulator.outside.running import StateFile
-from reconciler.simulator.outside.state import Unfit
+from reconciler.simulator.outside.control.running import StateFile, standing
+from reconciler.simulator.outside.control.state import Unfit
+from reconciler.simulator.outside.webhooks.courier import Courier
 
 from .sdk import client, inside, run
 from .stories import STEPS, Story
@@ -228,3 +232,34 @@ def test_time_that_followed_goes_on_as_if_it_had_never_stopped():
     still.load(stored)
     still.clock.catch_up()
     assert still.clock.now() == 5_000 + 10 * 60
+
+
+def test_a_standing_simulator_delivers_keeps_time_and_saves_by_itself(tmp_path):
+    async def story():
+        arrived = asyncio.Event()
+
+        async def send(url, headers, body):
+            arrived.set()
+            return 200
+
+        sim = Simulator()
+        sim.courier = Courier(sim.webhooks, send)
+        lent = [0.0]
+        sim.clock.follow(lambda: lent[0])
+        sim.webhooks.register("https://a.test", "whsec_a")
+        file = StateFile(sim, tmp_path / "state.json")
+        app = standing(sim, file=file)
+        async with app.router.lifespan_context(app):
+            paid = sim.acts.pay(1_000, "usd", capture_method="automatic_async")
+            lent[0] += 3_600
+            async with asyncio.timeout(10):
+                await arrived.wait()
+                while sim.clock.now() < paid["created"] + 3_600:
+                    await asyncio.sleep(0)
+        other = Simulator()
+        assert StateFile(other, tmp_path / "state.json").load()
+        assert other.world.find(paid["id"]) is not None
+        assert other.clock.now() == sim.clock.now()
+        assert sim.webhooks.stamp() >= time.time() - 60
+
+    run(story())

@@ -6,8 +6,8 @@ import pytest
 import stripe
 
 from reconciler.simulator import Simulator
-from reconciler.simulator.objects.bank_numbers import ACCOUNTS, BANKS
-from reconciler.simulator.objects.card_numbers import CARDS, NUMBERS
+from reconciler.simulator.objects.methods.bank_numbers import ACCOUNTS, BANKS
+from reconciler.simulator.objects.methods.card_numbers import CARDS, NUMBERS
 
 from .sdk import client, run
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.simulator import Simulator
 from reconciler.simulator.kernel.refusals import Refusal
-from reconciler.simulator.objects.cards import CARDS
+from reconciler.simulator.objects.methods.cards import CARDS
 
 from .sdk import client, inside, run
 

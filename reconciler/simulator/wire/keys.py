@@ -10,7 +10,7 @@ from base64 import b64decode
 
 from reconciler.simulator.kernel import refusals
 from reconciler.simulator.kernel.world import Book, Call, Json, World
-from reconciler.simulator.objects import api_keys
+from reconciler.simulator.objects.connect import api_keys
 from reconciler.simulator.wire import permissions
 from reconciler.simulator.wire.contract import same_shape
 from reconciler.simulator.wire.permissions import NAMES

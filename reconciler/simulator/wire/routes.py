@@ -9,49 +9,44 @@ from dataclasses import dataclass
 
 from reconciler.simulator.kernel.pages import PAGING
 from reconciler.simulator.kernel.world import Call, Json
-from reconciler.simulator.objects import (
-    accounts,
-    application_fees,
+from reconciler.simulator.objects.balance import (
     balance_settings,
     balances,
+    payouts,
+    topups,
+    transfers,
+)
+from reconciler.simulator.objects.connect import (
+    accounts,
     capabilities,
-    cash,
-    catalogue,
-    charge_calls,
-    checkout,
-    checkout_course,
-    confirmation_tokens,
-    coupons,
-    customers,
-    destinations,
-    dispute_evidence,
-    disputes,
-    endpoints,
-    events,
     external_accounts,
-    files,
     links,
+    oauth,
+    persons,
+)
+from reconciler.simulator.objects.methods import (
+    confirmation_tokens,
+    customers,
     mandates,
     methods,
-    oauth,
-    payments,
-    payouts,
-    persons,
-    plans,
-    prices,
-    promotion_codes,
-    refunds,
-    report_types,
-    reports,
     setup_attempts,
     setups,
     sources,
-    subscriptions,
-    thin_events,
     tokens,
-    topups,
-    transfers,
-    warnings,
+)
+from reconciler.simulator.objects.notices import destinations, endpoints, events, thin_events
+from reconciler.simulator.objects.payments import application_fees, cash, charge_calls, payments
+from reconciler.simulator.objects.reporting import files, report_types, reports
+from reconciler.simulator.objects.returns import dispute_evidence, disputes, refunds, warnings
+from reconciler.simulator.objects.selling import (
+    catalogue,
+    checkout,
+    checkout_course,
+    coupons,
+    plans,
+    prices,
+    promotion_codes,
+    subscriptions,
 )
 from reconciler.simulator.wire.contract import Contract
 

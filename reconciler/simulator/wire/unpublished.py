@@ -19,6 +19,7 @@ _ACCEPTANCE: Json = {
 }
 _SELF_IDENTIFIED: Json = {"type": "array", "items": _TEXT}
 
+_TOKENS = "POST /v1/tokens"
 _PERSONS = ("POST /v1/accounts/{}/persons", "POST /v1/accounts/{}/persons/{}")
 _BESIDES: Json = {
     "additional_tos_acceptances": {"type": "object", "properties": {"account": _ACCEPTANCE}},
@@ -64,10 +65,17 @@ _BESIDES: Json = {
 
 def like(place: str, published: Json) -> Json:
     """An operation as the schema would have it: a person is like the individual of an account."""
-    if place not in _PERSONS:
+    if place not in (*_PERSONS, _TOKENS):
         return {}
     accounts = published["paths"]["/v1/accounts"]["post"]["requestBody"]["content"]
     [content] = accounts.values()
-    individual = content["schema"]["properties"]["individual"]["properties"]
-    schema = {"properties": {**individual, **_BESIDES}}
-    return {"requestBody": {"content": {"form": {"schema": schema}}}}
+    account = content["schema"]["properties"]
+    person = {**account["individual"]["properties"], **_BESIDES}
+    if place == _TOKENS:
+        told = {name: account[name] for name in ("business_type", "company", "individual")}
+        told["tos_shown_and_accepted"] = {"type": "boolean"}
+        person = {
+            "account": {"type": "object", "properties": told},
+            "person": {"type": "object", "properties": person},
+        }
+    return {"requestBody": {"content": {"form": {"schema": {"properties": person}}}}}

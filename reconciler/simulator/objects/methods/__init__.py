@@ -1,0 +1,1 @@
+"""How customers pay: test cards and bank accounts, payment methods, mandates, customers."""

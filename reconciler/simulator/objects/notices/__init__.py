@@ -1,0 +1,1 @@
+"""News: events, thin events, and where they are sent."""

@@ -1,0 +1,1 @@
+"""Money back: refunds, disputes, early fraud warnings."""

@@ -1,0 +1,1 @@
+"""What is sold: the catalogue, discounts, subscriptions without invoices, checkout sessions."""

@@ -1,0 +1,1 @@
+"""What other people do: customers, banks, Stripe itself, somebody in the Dashboard."""

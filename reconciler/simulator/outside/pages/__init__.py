@@ -1,0 +1,1 @@
+"""Pages for people: what Stripe hosts for merchants and customers, and the console."""

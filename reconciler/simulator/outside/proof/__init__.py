@@ -1,0 +1,1 @@
+"""Proof: the audit of the simulated books, and recorded traffic played again."""

@@ -1,0 +1,1 @@
+"""Webhooks on their way: queued, signed, sent again, and spoiled by drills."""
