@@ -47,6 +47,7 @@ LEFT_OVER = {
     "default_bank_account",
     "default_card",
     "payment_method_types",
+    "requested_capabilities",
 }
 
 

@@ -80,7 +80,6 @@ DIFFERS: dict[str, dict[str, str]] = {
     "payment_intent": {
         "canceled_at": "a fresh one is not canceled, the example is both",
         "capture_method": "automatic_async by default since 2024-04-10",
-        "source": "gone from the published schema",
     },
     "payment_method": {"metadata.order_id": "not asked for"},
     "payout": {

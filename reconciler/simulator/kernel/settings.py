@@ -62,6 +62,9 @@ class Settings:
     # The platform itself: where it is, what it is called, and its application's id for OAuth.
     country: str = "US"
     platform_name: str = "Simulated platform"
+    # What its customers read on their statements, and what comes before an addition to that.
+    statement_descriptor: str | None = None
+    statement_descriptor_prefix: str | None = None
     client_id: str = "ca_simulator0000000000000000000"
 
     settlement_currencies: tuple[str, ...] = ("usd", "eur")

@@ -31,12 +31,25 @@ def served(book: Book, thing: Json) -> Json:
     complete = _COMPLETIONS.get(thing.get("object", ""))
     if complete is not None:
         view.update(complete(book, thing))
+        first: Json = {name: view.pop(name) for name in ("id", "object") if name in view}
+        view = {**first, **dict(sorted(view.items()))}
     return view
 
 
 def _with_reversals(book: Book, transfer: Json) -> Json:
     rows = book.belonging(transfer["id"], "reversals", "transfer_reversal")
     return {"reversals": embedded(book, f"/v1/transfers/{transfer['id']}/reversals", rows)}
+
+
+def _with_what_was_charged(book: Book, charge: Json) -> Json:
+    """Older fields of a charge: every version still serves them."""
+    disputes = book.children.get(f"{charge['id']}/disputes")
+    return {
+        "destination": (charge["transfer_data"] or {}).get("destination"),
+        "dispute": disputes[-1] if disputes else None,
+        "order": None,
+        "source": copied(charge.get("_source")),
+    }
 
 
 def _with_movements(book: Book, dispute: Json) -> Json:
@@ -67,6 +80,7 @@ def _with_fee_refunds(book: Book, fee: Json) -> Json:
 # What an object embeds, and so is filled in when it is served.
 _COMPLETIONS = {
     "application_fee": _with_fee_refunds,
+    "charge": _with_what_was_charged,
     "dispute": _with_movements,
     "item": _with_price,
     "list": _with_rows,
@@ -76,6 +90,19 @@ _COMPLETIONS = {
     "transfer": _with_reversals,
 }
 
+
+PARTS: dict[str, dict[str, Json]] = {
+    "customer": {
+        "invoice_credit_balance": {},
+        "tax": {
+            "automatic_tax": "unrecognized_location",
+            "ip_address": None,
+            "location": None,
+            "provider": "stripe",
+        },
+    },
+}
+"""What else an object carries only when asked to, and is the same for all that is simulated."""
 
 LISTS: dict[str, dict[str, tuple[str, str, str]]] = {
     "charge": {"refunds": ("refunds", "refund", "/v1/charges/{id}/refunds")},

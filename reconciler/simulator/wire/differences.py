@@ -37,6 +37,22 @@ _UI_MODES = ("elements", "embedded_page", "hosted_page")
 _BANK_TRANSFERS = [f"{region}_bank_transfer" for region in ("eu", "gb", "jp", "mx", "us")]
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _TEXTS_OR_NULL: Json = {**_TEXTS, "nullable": True}
+_ANYTHING: Json = {}
+_SERVED_SINCE_EVER = (
+    ("charge", "destination", _TEXT_OR_NULL),
+    ("charge", "dispute", _TEXT_OR_NULL),
+    ("charge", "order", _TEXT_OR_NULL),
+    ("charge", "source", _ANYTHING),
+    ("payment_intent", "source", _TEXT_OR_NULL),
+    ("source", "mandate", _ANYTHING),
+)
+_SERVED_BESIDES = (
+    ("card", "wallet", _TEXT_OR_NULL),
+    ("payment_intent", "shared_payment_granted_token", _TEXT_OR_NULL),
+    ("payment_intent_payment_method_options_link", "persistent_token", _TEXT_OR_NULL),
+    ("payment_method", "shared_payment_granted_token", _TEXT_OR_NULL),
+    ("payment_method_details_card", "electronic_commerce_indicator", _TEXT_OR_NULL),
+)
 
 DIFFERENCES: tuple[Difference, ...] = (
     *(
@@ -137,8 +153,20 @@ DIFFERENCES: tuple[Difference, ...] = (
         _TEXT,
         "monthly releases add types; a drill may post one that nobody has heard of yet",
     ),
+    *(
+        Difference("", place, name, schema, "no longer published, and served in every version")
+        for place, name, schema in _SERVED_SINCE_EVER
+    ),
+    *(
+        Difference("", place, name, schema, "served in every version, and not published")
+        for place, name, schema in _SERVED_BESIDES
+    ),
+    *(
+        Difference("", place, "requested_capabilities", _TEXTS, "how capabilities were asked for")
+        for place in ("POST /v1/accounts", "POST /v1/accounts/{}")
+    ),
     Difference(
-        "2026-09-30",
+        "",
         "payment_intent",
         "payment_record",
         _TEXT_OR_NULL,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reconciler.simulator.kernel import refusals
-from reconciler.simulator.kernel.views import LISTS, listed, served
+from reconciler.simulator.kernel.views import LISTS, PARTS, copied, listed, served
 from reconciler.simulator.kernel.world import Json, World
 from reconciler.simulator.wire.contract import published
 
@@ -106,6 +106,8 @@ def _open(world: World, view: Any, steps: list[str]) -> None:
     name, rest = steps[0], steps[1:]
     if name in LISTS.get(view.get("object", ""), {}) and name not in view:
         view[name] = listed(world.books[world.index[view["id"]][0]], view, name)
+    elif name in PARTS.get(view.get("object", ""), {}) and not view.get("deleted"):
+        view[name] = copied(PARTS[view["object"]][name])
     elif isinstance(view.get(name), str):
         found = world.find(view[name])
         view[name] = view[name] if found is None else served(*found)

@@ -57,23 +57,6 @@ def _with_refunds(world: World, charge: Json) -> None:
     )
 
 
-def _with_source(world: World, charge: Json) -> None:
-    """Where the money came from: the account that sent it, or nothing that is simulated."""
-    sent = charge["source_transfer"] is not None
-    source = {"id": world.platform, "object": "account"} if sent else None
-    charge.setdefault("source", source)
-
-
-def _with_destination(world: World, charge: Json) -> None:
-    charge.setdefault("destination", (charge["transfer_data"] or {}).get("destination"))
-
-
-def _with_charge_of_dispute(world: World, charge: Json) -> None:
-    book = world.books[world.index[charge["id"]][0]]
-    rows = book.belonging(charge["id"], "disputes", "dispute")
-    charge.setdefault("dispute", rows[-1]["id"] if rows else None)
-
-
 def _with_lists(world: World, customer: Json) -> None:
     """What a customer has was part of it."""
     if customer.get("deleted"):
@@ -127,11 +110,6 @@ CHANGES: tuple[Change, ...] = (
     Change("2025-03-31", "charge", _with_nothing("invoice")),
     Change("2022-11-15", "charge", _with_refunds),
     Change("2022-11-15", "payment_intent", _with_charges),
-    Change("2022-11-15", "payment_intent", _with_nothing("source")),
-    Change("2020-08-27", "charge", _with_charge_of_dispute),
-    Change("2020-08-27", "charge", _with_nothing("order")),
-    Change("2020-08-27", "charge", _with_destination),
-    Change("2020-08-27", "charge", _with_source),
     Change("2020-08-27", "customer", _with_lists),
     Change("2019-10-17", "customer", _with_balance_twice),
     Change("2019-10-17", "customer", _with_nothing("tax_info", "tax_info_verification")),

@@ -104,7 +104,13 @@ def owned(book: Book, currency: str) -> int:
     return sum(book.totals.get(currency, {}).values())
 
 
-def settled_amount(call: Call, amount: int, currency: str) -> Settled:
+def settled_amount(
+    call: Call, amount: int, currency: str, on_behalf_of: str | None = None
+) -> Settled:
+    """The amount on this account's balance; what is taken for another settles as it would there."""
+    there = call.world.books.get(on_behalf_of or "")
+    if there is not None:
+        return settle(call.settings, there, amount, currency, home=False)
     return settle(call.settings, call.book, amount, currency, call.on_platform)
 
 

@@ -4,6 +4,7 @@ On the connected side a transfer arrives as a payment of no card, and leaves aga
 The source of a movement back is the transfer itself, not the reversal, as at Stripe.
 """
 
+from reconciler.simulator.kernel.money import Settled
 from reconciler.simulator.kernel.world import Book, Call, Json
 from reconciler.simulator.objects.balance import ledger
 from reconciler.simulator.objects.balance.ledger import Movement
@@ -15,7 +16,7 @@ def send(call: Call, transfer: Json, available_on: int, fee: int = 0) -> None:
     movement = Movement(
         "transfer",
         "transfer",
-        ledger.settled_amount(call, -transfer["amount"], transfer["currency"]),
+        _as_held(call, -transfer["amount"], transfer["currency"]),
         transfer["id"],
         description=transfer["description"],
         available_on=available_on,
@@ -33,6 +34,7 @@ def _arrive(call: Call, transfer: Json, available_on: int, fee: int) -> None:
         application=application_fees.application(call.world),
         application_fee_amount=fee or None,
         source_transfer=transfer["id"],
+        _source={"id": call.world.platform, "object": "account"},
     )
     call.world.put(call.book, "charge", payment)
     details: tuple[Json, ...] = ()
@@ -57,7 +59,7 @@ def come_back(call: Call, transfer: Json, reversal: Json) -> None:
     movement = Movement(
         "transfer_refund",
         "transfer_reversal",
-        ledger.settled_amount(call, reversal["amount"], reversal["currency"]),
+        _as_held(call, reversal["amount"], reversal["currency"]),
         transfer["id"],
         description="REFUND FOR TRANSFER",
         available_on=call.world.clock.midnight(days) if days else 0,
@@ -65,6 +67,13 @@ def come_back(call: Call, transfer: Json, reversal: Json) -> None:
     )
     reversal["balance_transaction"] = ledger.post(call, movement)["id"]
     _leave(call.at(call.world.books[transfer["destination"]]), transfer, reversal)
+
+
+def _as_held(call: Call, amount: int, currency: str) -> Settled:
+    """As it is, where the balance has this currency, if only from payments for others."""
+    if currency in call.book.totals:
+        return Settled(amount, currency)
+    return ledger.settled_amount(call, amount, currency)
 
 
 def _leave(call: Call, transfer: Json, reversal: Json) -> None:
@@ -77,21 +86,26 @@ def _leave(call: Call, transfer: Json, reversal: Json) -> None:
         "charge": payment["id"],
         "created": call.now,
         "currency": reversal["currency"],
+        "customer": None,
+        "customer_account": None,
         "metadata": {},
         "payment_intent": None,
+        "payment_method": None,
         "reason": None,
         "receipt_number": None,
         "source_transfer_reversal": reversal["id"],
         "status": "succeeded",
-        "transfer_reversal": None,
+        "transfer_reversal": reversal["id"],
     }
     call.world.put(call.book, "refund", refund)
     call.book.belong(payment["id"], "refunds", refund["id"])
+    named = f" ({payment['description']})" if payment["description"] else ""
     movement = Movement(
         "payment_refund",
         "refund",
         ledger.settled_amount(call, -refund["amount"], refund["currency"]),
         refund["id"],
+        description=f"REFUND FOR PAYMENT{named}",
         available_on=charges.available_on(call.book, payment),
     )
     refund["balance_transaction"] = ledger.post(call, movement)["id"]

@@ -6,7 +6,7 @@ A transfer has no status: it is done when it is created. What it moves is in `tr
 from fractions import Fraction
 
 from reconciler.simulator.kernel.form import merged
-from reconciler.simulator.kernel.money import half_up
+from reconciler.simulator.kernel.money import Settled, half_up
 from reconciler.simulator.kernel.pages import page
 from reconciler.simulator.kernel.refusals import Refusal, insufficient_funds, no_such, refused
 from reconciler.simulator.kernel.world import Book, Call, Json
@@ -47,7 +47,11 @@ def create(call: Call) -> Json:
 def of_charge(call: Call, charge: Json, amount: int, fee: int = 0) -> Json:
     """The transfer that a destination charge makes by itself; `call` is the platform's."""
     wanted: Json = charge["transfer_data"]
-    transfer = _blank(call, amount, charge["currency"], wanted["destination"])
+    money = Settled(amount, charge["currency"])
+    if not fee and wanted["amount"] is None:
+        # All of it goes on as it settled.
+        money = charges.settled(call, charge, amount) if charge["on_behalf_of"] else money
+    transfer = _blank(call, money.amount, money.currency, wanted["destination"])
     transfer.update(
         description=wanted.get("description"),
         metadata=dict(wanted.get("metadata") or {}),

@@ -184,7 +184,8 @@ def _new_only(known: Json, given: Json) -> Json:
 
 def _name_after(account: Json) -> None:
     """What the business is called where nobody said: after its address on the web."""
-    host = urlsplit(account["business_profile"]["url"] or "").hostname
+    address = account["business_profile"]["url"] or ""
+    host = urlsplit(address if "//" in address else f"//{address}").hostname
     if not host or account["controller"].get("requirement_collection") != "application":
         return
     settings = account["settings"]

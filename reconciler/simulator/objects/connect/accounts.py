@@ -50,6 +50,9 @@ def open_platform(world: World) -> Book:
     )
     account["business_profile"].update(name=world.settings.platform_name)
     account["settings"]["dashboard"]["display_name"] = world.settings.platform_name
+    read, before = world.settings.statement_descriptor, world.settings.statement_descriptor_prefix
+    account["settings"]["payments"]["statement_descriptor"] = read
+    account["settings"]["card_payments"]["statement_descriptor_prefix"] = before
     book = Book(account)
     world.books[book.id] = book
     world.platform = book.id
@@ -74,7 +77,7 @@ def create(call: Call) -> Json:
     book = Book(account)
     call.world.books[book.id] = book
     account_forms.keep(call.at(book), book, heard, call)
-    wanted = form.mapping("capabilities")
+    wanted = capabilities.wanted(form)
     if not wanted and type_ in ("express", "standard"):
         wanted = {name: {"requested": "true"} for name in _USUAL}
     capabilities.ask(account, wanted, call.now)
@@ -99,7 +102,7 @@ def update(call: Call) -> Json:
             if name in form:
                 account[name] = form.text(name)
         if account["_requested"] is not None:
-            capabilities.ask(account, form.mapping("capabilities"), call.now)
+            capabilities.ask(account, capabilities.wanted(form), call.now)
         account_forms.keep(call.at(book), book, heard, call)
         _answer(account, form.values)
         account_checks.plan_identity_check(call.at(book))

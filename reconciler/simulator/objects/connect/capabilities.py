@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from reconciler.simulator.kernel.form import Form
 from reconciler.simulator.kernel.refusals import no_such
 from reconciler.simulator.kernel.world import Call, Json
 from reconciler.simulator.objects.connect.account_access import connected
@@ -38,6 +39,12 @@ def update(call: Call) -> Json:
         with changing(call.at(book)):
             ask(book.account, {name: {"requested": call.form.flag("requested")}}, call.now)
     return capability(book, call.now, name)
+
+
+def wanted(form: Form) -> dict[str, Any]:
+    """What a form asks for, or, the older way, names in a list."""
+    named = {name: {"requested": "true"} for name in form.texts("requested_capabilities")}
+    return {**named, **form.mapping("capabilities")}
 
 
 def ask(account: Json, wanted: dict[str, Any], now: int) -> None:

@@ -96,7 +96,7 @@ def of_source(call: Call, kept: Json) -> Json:
     if kept["id"] not in shelf:
         shape = method_shapes.of_name(call, kept["_card"])
         shape.update(exp_month=kept["exp_month"], exp_year=kept["exp_year"])
-        method = _blank(call, kept["_card"], shape, kept["id"])
+        method = under_id(call, kept["_card"], shape, kept["id"])
         shelf[kept["id"]] = {**method, "customer": kept.get("customer")}
         if kept.get("customer"):
             call.book.belong(kept["customer"], "payment_methods", kept["id"])
@@ -104,11 +104,12 @@ def of_source(call: Call, kept: Json) -> Json:
 
 
 def put(call: Call, name: str, shape: Json) -> Json:
-    method = _blank(call, name, shape, call.world.ids.new("pm"))
+    method = under_id(call, name, shape, call.world.ids.new("pm"))
     return call.world.put(call.book, "payment_method", method)
 
 
-def _blank(call: Call, name: str, shape: Json, method_id: str) -> Json:
+def under_id(call: Call, name: str, shape: Json, method_id: str) -> Json:
+    """A new payment method with this id, kept nowhere yet."""
     kind = cards.behaviour(name).kind
     return {
         "id": method_id,
@@ -122,5 +123,6 @@ def _blank(call: Call, name: str, shape: Json, method_id: str) -> Json:
         "customer_account": None,
         "livemode": False,
         "metadata": {},
+        "shared_payment_granted_token": None,
         "type": kind,
     }

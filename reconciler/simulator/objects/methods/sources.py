@@ -11,10 +11,16 @@ from reconciler.simulator.kernel.form import merged
 from reconciler.simulator.kernel.pages import page
 from reconciler.simulator.kernel.refusals import refused
 from reconciler.simulator.kernel.world import Call, Json
-from reconciler.simulator.objects.methods import cards, method_shapes, methods, tokens
+from reconciler.simulator.objects.methods import (
+    cards,
+    method_shapes,
+    methods,
+    source_objects,
+    tokens,
+)
 from reconciler.simulator.objects.notices import events
 
-_KIND = "customer_source"
+_KIND = source_objects.KIND
 _CARD_TEXTS = (
     "address_city",
     "address_country",
@@ -63,6 +69,8 @@ def judged(call: Call, given: Any, param: str) -> Json:
             None,
             param,
         )
+    if str(given).startswith("src_"):
+        return _source(call, str(given), param)
     token = tokens.spend(call, str(given), param)
     found = token.get("card") or token.get("bank_account")
     if found is None:
@@ -73,8 +81,18 @@ def judged(call: Call, given: Any, param: str) -> Json:
     return kept
 
 
+def _source(call: Call, given: str, param: str) -> Json:
+    source = source_objects.stored(call, given, param)
+    source_objects.check_usable(source, None)
+    if source["type"] == "card" and cards.card_of(source).declines_saving:
+        raise methods.declined(source)
+    return source
+
+
 def keep(call: Call, customer: Json, kept: Json) -> Json:
     kept["customer"] = customer["id"]
+    if kept["object"] == "source":
+        return _keep_source(call, customer, kept)
     if kept["object"] == "card" and kept["cvc_check"] == "unchecked":
         kept["cvc_check"] = cards.card_of(kept).cvc
     call.world.put(call.book, _KIND, kept)
@@ -82,6 +100,14 @@ def keep(call: Call, customer: Json, kept: Json) -> Json:
     if kept["object"] == "card":
         methods.of_source(call, kept)
     return kept
+
+
+def _keep_source(call: Call, customer: Json, source: Json) -> Json:
+    if source["type"] == "card" and source["card"]["cvc_check"] == "unchecked":
+        source["card"]["cvc_check"] = cards.card_of(source).cvc
+    call.book.belong(customer["id"], "sources", source["id"])
+    source_objects.as_method(call, source)
+    return source
 
 
 def of_customer(call: Call, customer: Json) -> list[Json]:
@@ -95,12 +121,13 @@ def retrieve(call: Call) -> Json:
 def listing(call: Call) -> Json:
     """Newest first; `object` may ask for cards or bank accounts only."""
     customer = call.book.get("customer", call.path["id"])
-    kinds = {"card", "bank_account"} & {call.form.text("object") or ""} or {"card", "bank_account"}
+    every = {"card", "bank_account", "source"}
+    kinds = every & {call.form.text("object") or ""} or every
     return page(
         call,
         call.book.shelf(_KIND),
         windows=(),
-        keep=lambda row: row["customer"] == customer["id"] and row["object"] in kinds,
+        keep=lambda row: row.get("customer") == customer["id"] and row["object"] in kinds,
     )
 
 
@@ -160,6 +187,6 @@ def drop(call: Call, customer: Json, kept: Json) -> None:
 def _own(call: Call) -> Json:
     customer = call.book.get("customer", call.path["id"])
     kept = call.book.shelf(_KIND).get(call.path["source"])
-    if kept is None or kept["customer"] != customer["id"]:
+    if kept is None or kept.get("customer") != customer["id"]:
         raise refusals.no_such("source", call.path["source"])
     return kept

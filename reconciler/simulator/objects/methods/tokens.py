@@ -40,26 +40,34 @@ def create(call: Call) -> Json:
 
 
 def retrieve(call: Call) -> Json:
-    return call.book.get("token", call.path["id"])
+    """A test name in the path makes a new one."""
+    return _of_test_name(call, call.path["id"]) or call.book.get("token", call.path["id"])
 
 
 def spend(call: Call, given: str, param: str) -> Json:
     """The token of this id, used up from now on; a test name such as `tok_visa` makes a new one."""
-    name = cards.named(given) if given.startswith("tok_") else None
-    if name is not None:
-        shape = method_shapes.of_name(call, name)
-        token = _put(call, "card", {"card": legacy_card(call, name, shape, {})})
-    elif given in ("btok_us_verified", "btok_us"):
+    token = _of_test_name(call, given)
+    if token is None and given in ("btok_us_verified", "btok_us"):
         token = _put(call, "bank_account", {"bank_account": bank_account(call, _US_ACCOUNT)})
         verified = given == "btok_us_verified"
         token["bank_account"]["status"] = "verified" if verified else "new"
-    else:
-        token = call.book.shelf("token").get(given) or _none(given, param)
+    token = token or call.book.shelf("token").get(given) or _none(given, param)
     if token["used"]:
         raise refused(
             f"You cannot use a Stripe token more than once: {given}.", "token_already_used", param
         )
     token["used"] = True
+    return token
+
+
+def _of_test_name(call: Call, given: str) -> Json | None:
+    """A new token of the card that `tok_visa` and its like stand for. Nobody's browser made it."""
+    name = cards.named(given) if given.startswith("tok_") else None
+    if name is None:
+        return None
+    shape = method_shapes.of_name(call, name)
+    token = _put(call, "card", {"card": legacy_card(call, name, shape, {})})
+    token["client_ip"] = None
     return token
 
 
@@ -132,6 +140,7 @@ def legacy_card(call: Call, name: str, shape: Json, given: Json) -> Json:
         "networks": {"preferred": None},
         "regulated_status": "unregulated",
         "tokenization_method": None,
+        "wallet": None,
     }
 
 

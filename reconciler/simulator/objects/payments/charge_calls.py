@@ -9,11 +9,13 @@ from reconciler.simulator.kernel import search
 from reconciler.simulator.kernel.form import Form, merged
 from reconciler.simulator.kernel.pages import page
 from reconciler.simulator.kernel.refusals import Refusal, missing_parameter, no_such, refused
+from reconciler.simulator.kernel.views import copied
 from reconciler.simulator.kernel.world import Call, Json
 from reconciler.simulator.objects.balance import transfers
-from reconciler.simulator.objects.methods import methods, tokens
+from reconciler.simulator.objects.methods import methods, source_objects, tokens
 from reconciler.simulator.objects.notices import events
 from reconciler.simulator.objects.payments import (
+    charge_details,
     charge_money,
     charges,
     payment_async,
@@ -24,6 +26,7 @@ from reconciler.simulator.objects.payments import (
 )
 from reconciler.simulator.objects.returns import disputes
 
+_DEBITS = ("sepa_debit", "us_bank_account")
 _EQUAL = ("payment_intent", "customer", "transfer_group")
 _SEARCHED = ("amount", "currency", "customer", "status", "refunded", "disputed", "payment_intent")
 _TEXTS = ("customer", "description", "receipt_email", "transfer_group")
@@ -80,6 +83,11 @@ def create(call: Call) -> Json:
     payment_rules.check_amount(call, amount, currency, [method["type"]])
     charge = charges.attempt(call, about, method)
     charge["payment_intent"] = None
+    if method["type"] in _DEBITS:
+        # Nobody has looked at it, as is done with payment intents.
+        charge["outcome"].update(risk_level="not_assessed")
+        charge["outcome"].pop("risk_score")
+    _show_source(call, charge, method)
     if charge["status"] == "failed":
         methods.checked(method)
         payment_confirm.show_checks(charge, method)
@@ -157,6 +165,10 @@ def _as_payment(call: Call, amount: int, currency: str, method: Json) -> Json:
     about["customer"] = about["customer"] or method["customer"]
     manual = "capture" in form and not form.flag("capture")
     about.update(capture_method="manual" if manual else "automatic", payment_method_options={})
+    if method["type"] == "card" and charge_details.prefix(call, about):
+        # Here a descriptor is what comes after the prefix, unless that was given, too.
+        suffix = about["statement_descriptor_suffix"] or about["statement_descriptor"]
+        about["statement_descriptor_suffix"] = suffix
     if about["transfer_data"]:
         about["transfer_group"] = form.text("transfer_group") or f"group_{about['id']}"
     return about
@@ -186,6 +198,10 @@ def _of_source(call: Call, given: Any, holder: Json | None) -> Json:
     if isinstance(given, dict):
         details = {name: value for name, value in given.items() if name != "object"}
         given = tokens.create(call.asking(card=details))["id"]
+    if str(given).startswith("src_"):
+        source = source_objects.stored(call, str(given), "source")
+        source_objects.check_usable(source, holder["id"] if holder else None)
+        return source_objects.as_method(call, source)
     kept = call.book.shelf("payment_method").get(given)
     if kept is not None:
         methods.check_usable(kept, holder["id"] if holder else None)
@@ -193,7 +209,17 @@ def _of_source(call: Call, given: Any, holder: Json | None) -> Json:
     card = tokens.spend(call, str(given), "source").get("card")
     if card is None:
         raise no_such("token", str(given), "source")
-    return methods.of_source(call, card)
+    method = methods.of_source(call, card)
+    method["_legacy_card"] = card
+    return method
+
+
+def _show_source(call: Call, charge: Json, method: Json) -> None:
+    """What was charged, as it is now: the charge goes on to show it so."""
+    kept = call.book.shelf(source_objects.KIND).get(method["id"])
+    if kept is not None and kept["object"] == "source" and charge["status"] != "failed":
+        source_objects.spent(kept)
+    charge["_source"] = copied(kept or method.get("_legacy_card"))
 
 
 def _declined(call: Call, charge: Json, method: Json) -> Refusal:

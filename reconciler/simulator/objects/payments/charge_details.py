@@ -39,6 +39,9 @@ _ADVICE: dict[str, tuple[str, str]] = {
     "processing_error": ("try_again_later", "96"),
 }
 
+# How a network knows a payment on the web that nobody was asked about.
+_COMMERCE = dict.fromkeys(("amex", "diners", "discover", "jcb", "visa"), "07")
+
 _SCORES = {"normal": (5, 60), "elevated": (65, 10), "highest": (75, 25)}
 
 
@@ -74,6 +77,7 @@ def _card(call: Call, intent: Json, method: Json, approved: bool) -> Json:
         "brand": card["brand"],
         "checks": dict(card["checks"]),
         "country": card["country"],
+        "electronic_commerce_indicator": _COMMERCE.get(card["brand"]),
         "exp_month": card["exp_month"],
         "exp_year": card["exp_year"],
         "extended_authorization": {"status": "disabled"},
@@ -193,16 +197,27 @@ def statement(call: Call, intent: Json, kind: str) -> str | None:
     if kind != "card":
         return None
     whole, suffix = intent["statement_descriptor"], intent["statement_descriptor_suffix"]
-    text = whole or _prefix(call)
+    text = whole or _said(call, intent, "payments", "statement_descriptor") or "Stripe"
     if suffix:
-        text = f"{text[: _LONGEST_DESCRIPTOR - len(suffix) - 2]}* {suffix}"
+        before = prefix(call, intent) or text[: _LONGEST_DESCRIPTOR - len(suffix) - 2]
+        text = f"{before}* {suffix}"
     return str(text).upper()[:_LONGEST_DESCRIPTOR]
 
 
-def _prefix(call: Call) -> str:
-    settings = call.book.account.get("settings") or {}
-    payments = settings.get("payments") or {}
-    return str(payments.get("statement_descriptor") or "Stripe")
+def prefix(call: Call, intent: Json) -> str | None:
+    """What the account has before every addition to its name."""
+    return _said(call, intent, "card_payments", "statement_descriptor_prefix")
+
+
+def _said(call: Call, intent: Json, part: str, name: str) -> str | None:
+    """In the settings of whoever the customer deals with, or else of the platform."""
+    dealt_with = call.world.books.get(intent["on_behalf_of"] or "", call.book)
+    for book in (dealt_with, call.world.home):
+        settings = book.account.get("settings") or {}
+        said: str | None = (settings.get(part) or {}).get(name)
+        if said:
+            return said
+    return None
 
 
 def receipt(call: Call, charge_id: str) -> str:

@@ -22,7 +22,7 @@ def book_money(call: Call, charge: Json, amount: int | None = None) -> Json:
     """
     card = card_of(charge)
     gross = charge["amount"] if amount is None else amount
-    money = ledger.settled_amount(call, gross, charge["currency"])
+    money = charges.settled(call, charge, gross)
     kind = "charge" if card.kind in ("card", "link") else "payment"
     account = _settles_for(call, charge)
     day = (
@@ -74,8 +74,8 @@ def cost(call: Call, charge: Json, amount: int, currency: str) -> int:
 
 def rest_costs(call: Call, charge: Json, rest: int) -> int:
     """What of the fee comes back, as a negative number, with money that was never captured."""
-    whole = ledger.settled_amount(call, charge["amount"], charge["currency"])
-    kept = ledger.settled_amount(call, charge["amount"] - rest, charge["currency"])
+    whole = charges.settled(call, charge, charge["amount"])
+    kept = charges.settled(call, charge, charge["amount"] - rest)
     of_whole = cost(call, charge, whole.amount, whole.currency)
     return cost(call, charge, kept.amount, kept.currency) - of_whole
 

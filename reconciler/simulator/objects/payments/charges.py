@@ -3,7 +3,9 @@
 Nothing here moves money or announces anything: see `charge_money`, and the payments.
 """
 
+from reconciler.simulator.kernel.money import Settled
 from reconciler.simulator.kernel.world import Book, Call, Json
+from reconciler.simulator.objects.balance import ledger
 from reconciler.simulator.objects.methods import cards
 from reconciler.simulator.objects.methods.behaviours import Card
 from reconciler.simulator.objects.payments import application_fees, charge_details
@@ -136,6 +138,11 @@ def after_refund(charge: Json, change: int) -> Json:
     refunded = charge["amount_refunded"] + change
     everything = charge["amount_captured"] + charge.get("_released", 0)
     return {"amount_refunded": refunded, "refunded": refunded >= everything}
+
+
+def settled(call: Call, charge: Json, amount: int) -> Settled:
+    """So much of a charge, as it is on the balance."""
+    return ledger.settled_amount(call, amount, charge["currency"], charge["on_behalf_of"])
 
 
 def available_on(book: Book, charge: Json) -> int:

@@ -108,7 +108,7 @@ def _give_back(call: Call, charge: Json) -> None:
     """Money that had been booked leaves by a refund of Stripe's own making."""
     left = charges.refundable(charge)
     refund = refunds.release(call, charge)
-    money = ledger.settled_amount(call, -left, charge["currency"])
+    money = charges.settled(call, charge, -left)
     row = ledger.post(
         call,
         ledger.Movement(

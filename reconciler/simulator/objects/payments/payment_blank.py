@@ -30,6 +30,7 @@ _CARD_OPTIONS: Json = {
     "network": None,
     "request_three_d_secure": "automatic",
 }
+_ASSUMED: dict[str, Json] = {"card": _CARD_OPTIONS, "link": {"persistent_token": None}}
 
 
 def blank(call: Call, amount: int, currency: str) -> Json:
@@ -59,7 +60,7 @@ def blank(call: Call, amount: int, currency: str) -> Json:
         "last_payment_error": None,
         "latest_charge": None,
         "livemode": False,
-        "managed_payments": None,
+        "managed_payments": {"enabled": False},
         "metadata": {},
         "next_action": None,
         "on_behalf_of": None,
@@ -67,11 +68,14 @@ def blank(call: Call, amount: int, currency: str) -> Json:
         "payment_method_configuration_details": None,
         "payment_method_options": {},
         "payment_method_types": ["card"],
+        "payment_record": None,
         "processing": None,
         "receipt_email": None,
         "review": None,
         "setup_future_usage": None,
+        "shared_payment_granted_token": None,
         "shipping": None,
+        "source": None,
         "statement_descriptor": None,
         "statement_descriptor_suffix": None,
         "status": "requires_payment_method",
@@ -214,7 +218,8 @@ def accept(call: Call, intent: Json, offered: str | None) -> Json:
         found["automatic_payment_methods"] = {"allow_redirects": redirects, "enabled": True}
         found["payment_method_configuration_details"] = {
             "id": form.text("payment_method_configuration") or configuration(call),
-            "parent": None,
+            # Those of connected accounts follow the platform's.
+            "parent": None if call.on_platform else configuration(call.at(call.world.home)),
         }
         # A method of another kind that is offered shows that its kind is enabled, too.
         if offered and not allowed and offered not in kinds:
@@ -251,7 +256,7 @@ def options(kinds: list[str], form: Form, before: Json) -> Json:
     given = form.mapping("payment_method_options")
     found: Json = {}
     for kind in kinds:
-        assumed = _CARD_OPTIONS if kind == "card" else {}
+        assumed = _ASSUMED.get(kind, {})
         said = {**assumed, **before.get(kind, {}), **_settled(kind, given.get(kind))}
         found[kind] = dict(sorted(said.items()))
     return found

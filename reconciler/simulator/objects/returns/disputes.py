@@ -14,6 +14,7 @@ from reconciler.simulator.objects.balance import ledger
 from reconciler.simulator.objects.balance.ledger import Movement
 from reconciler.simulator.objects.methods.cards import card_of
 from reconciler.simulator.objects.notices import events
+from reconciler.simulator.objects.payments import charges
 from reconciler.simulator.objects.returns import refund_course, warnings
 from reconciler.simulator.objects.returns.dispute_shape import Case, answerable, blank, due_by
 
@@ -218,7 +219,8 @@ def _stop_refunds(call: Call, charge: Json, clearing: int) -> None:
 
 
 def _withdraw(call: Call, dispute: Json) -> None:
-    money = ledger.settled_amount(call, -dispute["amount"], dispute["currency"])
+    charge = call.book.get("charge", dispute["charge"])
+    money = charges.settled(call, charge, -dispute["amount"])
     text = f"Chargeback withdrawal for {dispute['charge']}"
     fee = call.settings.dispute_fee
     movement = Movement("adjustment", "dispute", money, dispute["id"], fee, text)

@@ -26,7 +26,7 @@ def funded(call: Call, charge: Json, refund: Json) -> bool:
         return True
     if call.book.get("balance_transaction", row)["status"] == "pending":
         return True
-    money = ledger.settled_amount(call, refund["amount"], refund["currency"])
+    money = charges.settled(call, charge, refund["amount"])
     needed = money.amount + call.settings.refund_fee
     return ledger.available(call.book, money.currency) >= needed
 
@@ -39,7 +39,7 @@ def take(call: Call, charge: Json, refund: Json) -> None:
     movement = Movement(
         "refund" if card else "payment_refund",
         "refund",
-        ledger.settled_amount(call, -refund["amount"], refund["currency"]),
+        charges.settled(call, charge, -refund["amount"]),
         refund["id"],
         call.settings.refund_fee,
         f"REFUND FOR {'CHARGE' if card else 'PAYMENT'}{named}",

@@ -137,7 +137,9 @@ def _nothing_to_give_back(call: Call, charge: Json) -> Refusal | None:
             "associated with it.",
             param="reverse_transfer",
         )
-    if call.form.flag("refund_application_fee") and not charge["application_fee"]:
+    # A destination charge may well have had none: then there is nothing to give back.
+    has_fee = charge["application_fee"] or charge.get("transfer")
+    if call.form.flag("refund_application_fee") and not has_fee:
         return refused(
             f"Cannot refund the application fee of charge {charge['id']}: the charge has no "
             "application fee.",

@@ -207,7 +207,7 @@ def _reverse_transfer(call: Call, charge: Json, refund: Json) -> None:
 
 def _refund_fee(call: Call, charge: Json, refund: Json) -> None:
     """The platform gives back its share of the application fee."""
-    if not call.form.flag("refund_application_fee"):
+    if not call.form.flag("refund_application_fee") or not charge["application_fee"]:
         return
     home = call.at(call.world.home)
     fee = home.book.get("application_fee", charge["application_fee"])
@@ -228,7 +228,7 @@ def _share(amount: int, left: int, charge: Json, refund: Json) -> int:
 
 
 def _release_money(call: Call, charge: Json, refund: Json, fee: int) -> Json:
-    money: Settled = ledger.settled_amount(call, -refund["amount"], refund["currency"])
+    money: Settled = charges.settled(call, charge, -refund["amount"])
     movement = Movement(
         "refund",
         "partial_capture_reversal",

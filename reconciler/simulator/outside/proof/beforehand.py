@@ -6,17 +6,19 @@ the last four digits of a card. Whatever does not show is as plain as can be.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from reconciler.simulator.kernel.world import Call
 from reconciler.simulator.objects.methods import cards, customers, methods
-from reconciler.simulator.outside.proof.behind import payments_of
+from reconciler.simulator.outside.proof.behind import country_of, descriptor_of, payments_of
 from reconciler.simulator.outside.proof.recording import Exchange, Json, ids_in, objects
 from reconciler.simulator.simulator import Simulator
 
 
 def made(simulator: Simulator, exchanges: list[Exchange]) -> Iterator[tuple[str, str]]:
     """Pairs of an id that the recording begins with, and of the object that stands in for it."""
+    _fund(simulator, exchanges)
     stand_ins: dict[str, str] = {}
     for name in there_before(exchanges):
         make = _MAKERS.get(name.partition("_")[0])
@@ -25,13 +27,27 @@ def made(simulator: Simulator, exchanges: list[Exchange]) -> Iterator[tuple[str,
             yield name, stand_ins[name]
 
 
+def _fund(simulator: Simulator, exchanges: list[Exchange]) -> None:
+    """Money that went out of a balance without a payment named for it had been there."""
+    spent: Counter[str] = Counter()
+    for exchange in exchanges:
+        sent = exchange.method == "POST" and exchange.path in ("/v1/transfers", "/v1/payouts")
+        if not sent or exchange.status != 200 or exchange.account:
+            continue
+        if not exchange.body.get("source_transaction"):
+            spent[exchange.body["currency"]] += exchange.body["amount"]
+    for currency, amount in spent.items():
+        simulator.acts.topup(amount, currency)
+
+
 def _account(
     simulator: Simulator, name: str, exchanges: list[Exchange], known: dict[str, str]
 ) -> str:
     currency = currency_of(name, exchanges) or simulator.settings.settlement_currencies[0]
-    # A currency is named after its country, but for the one that many share.
-    country = "FR" if currency == "eur" else currency[:2].upper()
-    return simulator.acts.connect_account(country=country)
+    account = simulator.acts.connect_account(country=country_of(currency))
+    settings = simulator.world.books[account].account["settings"]
+    settings["payments"]["statement_descriptor"] = descriptor_of(name, exchanges)
+    return account
 
 
 def _customer(

@@ -65,9 +65,45 @@ def settings_for(exchanges: list[Exchange], settings: Settings) -> Settings:
         fees={**settings.fees, **dict(_fees(own))},
         settlement_days_by={**settings.settlement_days_by, **dict(_delays(own))},
     )
+    accounts = (None, *(exchange.account for exchange in exchanges))
+    shown = (descriptor_of(account, exchanges) for account in accounts)
+    # An account that has said nothing shows what its platform does.
+    found.statement_descriptor = next((text for text in shown if text), None)
+    found.statement_descriptor_prefix = _prefix_of(everything)
     if currencies:
         found.settlement_currencies = tuple(currency for currency, _ in currencies.most_common())
+        found.country = country_of(found.settlement_currencies[0])
     return found
+
+
+def country_of(currency: str) -> str:
+    """A currency is named after its country, but for the one that many share."""
+    return "FR" if currency == "eur" else currency[:2].upper()
+
+
+def descriptor_of(account: str | None, exchanges: Iterable[Exchange]) -> str | None:
+    """What customers read on their statements when a payment in this account says nothing."""
+    shown = (
+        charge.get("calculated_statement_descriptor")
+        for exchange in exchanges
+        if exchange.account == account
+        for charge in objects(exchange.body)
+        if charge["object"] == "charge"
+        and not charge.get("statement_descriptor")
+        and not charge.get("statement_descriptor_suffix")
+        and not charge.get("on_behalf_of")
+    )
+    return next((text for text in shown if text), None)
+
+
+def _prefix_of(payments: Iterable[Payment]) -> str | None:
+    """What comes before what a payment adds to it."""
+    shown = (
+        (payment.charge.get("calculated_statement_descriptor") or "").partition("* ")
+        for payment in payments
+        if payment.charge.get("statement_descriptor_suffix")
+    )
+    return next((before for before, star, _ in shown if star), None)
 
 
 def _rates(payments: Iterable[Payment]) -> Iterator[tuple[str, str]]:

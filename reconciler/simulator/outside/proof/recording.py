@@ -18,7 +18,7 @@ import msgspec
 Json = dict[str, Any]
 
 ID = re.compile(
-    r"(?<![A-Za-z0-9])(?:acct|ba|btok|card|ch|ct|cus|dp|du|evt|fee|file|fr|frr|mandate|person|pi|pm|po|pyr|py|re|"
+    r"(?<![A-Za-z0-9])(?:acct|ba|btok|card|ch|ct|cus|dp|du|evt|fee|file|fr|frr|mandate|person|pi|pm|pmc|po|pyr|py|re|"
     r"seti|setatt|src|tok|tr|trr|tu|txn|we)_[A-Za-z0-9]{6,}(?:_[A-Za-z0-9]{10,})?\b"
 )
 """What looks like an id of Stripe's; `acct_invalid` and `pm_card_visa` are words, not ids."""

@@ -36,12 +36,15 @@ NOT_COMPARED: dict[str, str] = {
     "exp_year": "test cards expire in the year after they are used",
     "fingerprint": "drawn by Stripe",
     "invoice_prefix": "drawn by Stripe",
+    "mandate_reference": "drawn by Stripe",
+    "mandate_url": "a secret address",
     "network_transaction_id": "made up by the card network",
     "receipt_url": "a secret address",
     "reference": "drawn by Stripe",
     "request_log_url": "an address in Stripe's own dashboard",
     "risk_score": "Stripe's own judgement",
     "sepa_debit.url": "a secret address",
+    "tos_acceptance.ip": "who asked is not part of the recording",
     "tos_acceptance.user_agent": "who asked is not part of the recording",
 }
 """Fields that no other Stripe could answer with the same value, and why."""
