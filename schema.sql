@@ -145,8 +145,8 @@ CREATE INDEX transfer_comparisons_open ON transfer_comparisons (transfer_id)
 
 CREATE TABLE positions (
     reference TEXT PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('payment', 'refund', 'dispute', 'payout', 'transfer',
-        'bank_payout')),
+    kind TEXT NOT NULL CHECK (kind IN ('payment', 'refund', 'refund_request', 'dispute', 'payout',
+        'transfer', 'bank_payout')),
     family TEXT NOT NULL,
     stripe_account TEXT NOT NULL,
     merchant TEXT NOT NULL,
@@ -261,7 +261,9 @@ CREATE TRIGGER ledger_transactions_are_never_changed BEFORE UPDATE OR DELETE ON 
 
 -- ---------------------------------------------------------------------------------------------
 -- Merchants, and our instructions to pay them.
---   pending -> sending -> completed | failed | unknown; unknown -> completed | failed once proven
+--   awaiting_approval -> pending -> sending -> completed | failed | unknown
+--   unknown -> completed | failed, once proven;  completed -> partially_reversed -> reversed
+--   awaiting_approval, pending -> cancelled
 
 CREATE TABLE merchants (
     id TEXT PRIMARY KEY,
@@ -278,20 +280,338 @@ CREATE TABLE payouts (
     amount BIGINT NOT NULL CHECK (amount > 0),
     currency TEXT NOT NULL,
     status TEXT NOT NULL
-        CHECK (status IN ('pending', 'sending', 'unknown', 'completed', 'failed')),
-    parameters TEXT NOT NULL,          -- what is sent, exactly, for as long as it may be sent
-    first_sent_at BIGINT NOT NULL,
+        CHECK (status IN ('awaiting_approval', 'pending', 'sending', 'unknown', 'completed',
+            'failed', 'cancelled', 'partially_reversed', 'reversed')),
     transfer_id TEXT NOT NULL,
+    amount_reversed BIGINT NOT NULL,
     failure_code TEXT NOT NULL,
     failure_message TEXT NOT NULL,
+    request_key TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 ) /*+sqlite WITHOUT ROWID */;
 -- One Stripe transfer executes one payout.
 CREATE UNIQUE INDEX one_payout_for_one_transfer ON payouts (transfer_id) WHERE transfer_id <> '';
+-- One request by a caller decides one payout, however often it is repeated.
+CREATE UNIQUE INDEX one_payout_for_one_request ON payouts (request_key) WHERE request_key <> '';
 CREATE INDEX payouts_listing ON payouts (created_at, id);
-CREATE INDEX payouts_unresolved ON payouts (created_at, id)
-    WHERE status IN ('pending', 'sending', 'unknown');
+CREATE INDEX payouts_of_a_merchant ON payouts (merchant, created_at, id);
+
+-- Our instructions to give a payment back, each executed as one Stripe refund.
+CREATE TABLE refund_requests (
+    id TEXT PRIMARY KEY,
+    payment TEXT NOT NULL,             -- the PaymentIntent, or the charge of one that has none
+    charge TEXT NOT NULL,              -- the charge refunded, where the payment had several
+    merchant TEXT NOT NULL,
+    account TEXT NOT NULL,             -- the ledger account that bears it
+    amount BIGINT NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    status TEXT NOT NULL
+        CHECK (status IN ('awaiting_approval', 'pending', 'sending', 'unknown', 'requires_action',
+            'succeeded', 'failed', 'cancelled')),
+    refund_id TEXT NOT NULL,
+    recovery TEXT NOT NULL CHECK (recovery IN ('', 'waiting', 'not_needed', 'open', 'closed')),
+    failure_code TEXT NOT NULL,
+    failure_message TEXT NOT NULL,
+    request_key TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+-- One Stripe refund executes one request.
+CREATE UNIQUE INDEX one_request_for_one_refund ON refund_requests (refund_id)
+    WHERE refund_id <> '';
+CREATE UNIQUE INDEX one_refund_for_one_request ON refund_requests (request_key)
+    WHERE request_key <> '';
+CREATE INDEX refund_requests_of_a_payment ON refund_requests (payment);
+CREATE INDEX refund_requests_of_a_merchant ON refund_requests (merchant, created_at, id);
+CREATE INDEX refund_requests_to_recover ON refund_requests (created_at, id)
+    WHERE recovery IN ('waiting', 'open');
+
+-- Our instructions to take a payout back, in whole or in part: one Stripe transfer reversal each.
+CREATE TABLE reversals (
+    id TEXT PRIMARY KEY,
+    payout TEXT NOT NULL REFERENCES payouts (id),
+    refund_request TEXT NOT NULL,      -- the refund whose cost it recovers, or empty
+    merchant TEXT NOT NULL,
+    transfer_id TEXT NOT NULL,
+    amount BIGINT NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    status TEXT NOT NULL
+        CHECK (status IN ('pending', 'sending', 'unknown', 'completed', 'failed')),
+    reversal_id TEXT NOT NULL,
+    failure_code TEXT NOT NULL,
+    failure_message TEXT NOT NULL,
+    request_key TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+-- One transfer reversal executes one instruction.
+CREATE UNIQUE INDEX one_instruction_for_one_reversal ON reversals (reversal_id)
+    WHERE reversal_id <> '';
+CREATE UNIQUE INDEX one_reversal_for_one_request ON reversals (request_key)
+    WHERE request_key <> '';
+CREATE INDEX reversals_of_a_payout ON reversals (payout);
+CREATE INDEX reversals_of_a_refund ON reversals (refund_request) WHERE refund_request <> '';
+
+-- ---------------------------------------------------------------------------------------------
+-- Sendings: each attempt to make one object at Stripe for one instruction of ours. Stored whole
+-- before anything is sent, so that whatever is sent again is the same to the byte.
+--   ready    -> may be sent: nothing of it has reached Stripe
+--   sending  -> being sent, or left so by a crash
+--   unknown  -> sent, and it is not known what came of it
+--   accepted -> `stripe_object` was made for it
+--   refused  -> certainly nothing was made; `code` and `message` say why
+
+CREATE TABLE sendings (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    instruction TEXT NOT NULL,
+    attempt BIGINT NOT NULL CHECK (attempt >= 1),
+    path TEXT NOT NULL,                -- always a POST
+    parameters TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    stripe_account TEXT NOT NULL,
+    amount BIGINT NOT NULL,            -- what is at stake; 0 where it moves no money
+    currency TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('ready', 'sending', 'unknown', 'accepted', 'refused')),
+    first_sent_at BIGINT NOT NULL,     -- 0 while nothing has reached Stripe
+    last_sent_at BIGINT NOT NULL,
+    sends BIGINT NOT NULL,
+    next_attempt_at BIGINT NOT NULL,
+    stripe_object TEXT NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    -- Stripe answers a key with what it first did for it: two attempts never share one.
+    CONSTRAINT one_attempt_for_one_key UNIQUE (idempotency_key),
+    CONSTRAINT attempts_are_counted UNIQUE (kind, instruction, attempt)
+) /*+sqlite WITHOUT ROWID */;
+-- No instruction is sent twice: another attempt begins only when the one before is proven to have
+-- made nothing.
+CREATE UNIQUE INDEX one_attempt_at_a_time ON sendings (kind, instruction)
+    WHERE status <> 'refused';
+CREATE INDEX sendings_unsettled ON sendings (created_at, id)
+    WHERE status IN ('ready', 'sending', 'unknown');
+/*+sqlite
+CREATE TRIGGER what_is_sent_never_changes
+BEFORE UPDATE OF path, parameters, idempotency_key, stripe_account ON sendings
+BEGIN SELECT RAISE(ABORT, 'what is sent to Stripe never changes'); END;
+CREATE TRIGGER sendings_are_never_deleted BEFORE DELETE ON sendings
+BEGIN SELECT RAISE(ABORT, 'sendings are kept'); END;
+*/
+/*+postgresql
+CREATE TRIGGER what_is_sent_never_changes
+    BEFORE UPDATE OF path, parameters, idempotency_key, stripe_account ON sendings
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER sendings_are_never_deleted BEFORE DELETE ON sendings
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+*/
+
+-- ---------------------------------------------------------------------------------------------
+-- Which connected account was a merchant's, and when. Rows are kept: events of an old account keep
+-- arriving, and money may still lie in it.
+--   opening -> current | failed;  current -> replaced | disconnected | disconnected_by_merchant
+--   disconnected, disconnected_by_merchant -> current
+
+CREATE TABLE merchant_accounts (
+    id TEXT PRIMARY KEY,
+    merchant TEXT NOT NULL REFERENCES merchants (id),
+    stripe_account TEXT NOT NULL,      -- empty until Stripe has opened it
+    country TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('opening', 'failed', 'current', 'replaced', 'disconnected',
+            'disconnected_by_merchant')),
+    failure_code TEXT NOT NULL,
+    failure_message TEXT NOT NULL,
+    valid_from BIGINT NOT NULL,        -- 0 until it was opened
+    valid_to BIGINT NOT NULL,          -- 0 for as long as it is current
+    seen_at BIGINT NOT NULL,           -- when the daily sweep last saw it at Stripe
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    -- What is the merchant's account has a name at Stripe.
+    CONSTRAINT an_account_has_an_id CHECK (state IN ('opening', 'failed') OR stripe_account <> '')
+) /*+sqlite WITHOUT ROWID */;
+-- Two clicks at once open one account.
+CREATE UNIQUE INDEX one_opening_at_a_time ON merchant_accounts (merchant)
+    WHERE state = 'opening';
+CREATE UNIQUE INDEX one_current_account ON merchant_accounts (merchant)
+    WHERE state = 'current';
+-- A merchant is never paid into another one's account.
+CREATE UNIQUE INDEX an_account_serves_one_merchant ON merchant_accounts (stripe_account)
+    WHERE state = 'current';
+CREATE INDEX merchant_accounts_of_a_merchant ON merchant_accounts (merchant, created_at, id);
+CREATE INDEX merchant_accounts_by_account ON merchant_accounts (stripe_account);
+
+-- What lets a browser come back from Stripe's pages: the SHA-256 of a token that is in the address
+-- only. It opens one merchant's page of words, and a new link to Stripe; nothing else.
+CREATE TABLE connect_tokens (
+    digest TEXT PRIMARY KEY,
+    merchant TEXT NOT NULL REFERENCES merchants (id),
+    account TEXT NOT NULL REFERENCES merchant_accounts (id),
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX connect_tokens_expired ON connect_tokens (expires_at);
+
+-- ---------------------------------------------------------------------------------------------
+-- Customers, their saved cards, and the invoices that are debited from them.
+
+CREATE TABLE customers (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    email TEXT NOT NULL,
+    merchant TEXT NOT NULL,            -- whose customer, or empty: the platform's own
+    stripe_customer TEXT NOT NULL,     -- empty until Stripe has made it
+    status TEXT NOT NULL CHECK (status IN ('creating', 'active', 'failed', 'deleted')),
+    failure_code TEXT NOT NULL,
+    failure_message TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+-- One Stripe customer stands for one of ours.
+CREATE UNIQUE INDEX one_customer_for_one_stripe_customer ON customers (stripe_customer)
+    WHERE stripe_customer <> '';
+CREATE INDEX customers_listing ON customers (created_at, id);
+
+-- All that is kept of a card. There is no column that a card number would fit into.
+CREATE TABLE saved_cards (
+    payment_method TEXT PRIMARY KEY CHECK (payment_method LIKE 'pm!_%' ESCAPE '!'
+        OR payment_method LIKE 'card!_%' ESCAPE '!'),
+    customer TEXT NOT NULL REFERENCES customers (id),
+    brand TEXT NOT NULL CHECK (length(brand) <= 40),
+    last4 TEXT NOT NULL CHECK (length(last4) <= 4),
+    exp_month BIGINT NOT NULL CHECK (exp_month BETWEEN 1 AND 12),
+    exp_year BIGINT NOT NULL CHECK (exp_year BETWEEN 1 AND 9999),
+    status TEXT NOT NULL CHECK (status IN ('current', 'replaced', 'detached')),
+    barred TEXT NOT NULL,              -- the decline after which it is never charged again
+    set_up_at BIGINT NOT NULL,
+    read_at BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+-- One card is charged for one customer; those before it are history.
+CREATE UNIQUE INDEX one_current_card_for_one_customer ON saved_cards (customer)
+    WHERE status = 'current';
+CREATE INDEX saved_cards_of_a_customer ON saved_cards (customer, set_up_at);
+
+-- Stripe's hosted pages that we sent customers to. Their addresses are not kept.
+CREATE TABLE card_setups (
+    session_id TEXT PRIMARY KEY,
+    customer TEXT NOT NULL REFERENCES customers (id),
+    return_url TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('open', 'complete', 'expired')),
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    checked_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX card_setups_of_a_customer ON card_setups (customer, created_at);
+
+--   open              -> to be debited on its day
+--   scheduled         -> a try was declined; the next is on `next_try_on`
+--   debiting          -> a try is on its way, or nobody knows yet what came of it
+--   processing        -> Stripe has it and its outcome comes later
+--   requires_customer -> nothing more can be tried until the customer acts; `attention` says why
+--   uncollectible     -> every try of the plan was declined
+--   failed            -> Stripe refused how it was asked: a person must look
+CREATE TABLE invoices (
+    id TEXT PRIMARY KEY,
+    customer TEXT NOT NULL REFERENCES customers (id),
+    merchant TEXT NOT NULL,
+    amount BIGINT NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    due_on TEXT NOT NULL CHECK (length(due_on) = 10),
+    description TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('open', 'scheduled', 'debiting', 'processing', 'paid',
+        'failed', 'requires_customer', 'uncollectible', 'cancelled', 'refunded')),
+    attention TEXT NOT NULL,
+    next_try_on TEXT NOT NULL,
+    failure_code TEXT NOT NULL,
+    failure_message TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX invoices_listing ON invoices (created_at, id);
+CREATE INDEX invoices_of_a_customer ON invoices (customer, created_at, id);
+CREATE INDEX invoices_to_debit ON invoices (status, next_try_on, id)
+    WHERE status IN ('open', 'scheduled');
+
+-- The PaymentIntents that name an invoice: ours, and those that others made for it.
+CREATE TABLE invoice_payments (
+    id TEXT PRIMARY KEY,
+    invoice TEXT NOT NULL REFERENCES invoices (id),
+    origin TEXT NOT NULL CHECK (origin IN ('ours', 'outside')),
+    payment_intent TEXT NOT NULL,      -- empty until Stripe has answered
+    status TEXT NOT NULL CHECK (status IN ('open', 'processing', 'succeeded', 'refunded',
+        'cancelled', 'failed')),
+    amount BIGINT NOT NULL,
+    currency TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE UNIQUE INDEX one_row_for_one_payment_intent ON invoice_payments (payment_intent)
+    WHERE payment_intent <> '';
+-- Two PaymentIntents of one invoice could both be paid: the next is opened only when the one before
+-- is known to be cancelled.
+CREATE UNIQUE INDEX one_open_payment_for_one_invoice ON invoice_payments (invoice)
+    WHERE origin = 'ours' AND status IN ('open', 'processing', 'succeeded');
+CREATE INDEX invoice_payments_of_an_invoice ON invoice_payments (invoice, created_at);
+CREATE INDEX invoice_payments_paid ON invoice_payments (invoice) WHERE status = 'succeeded';
+
+-- Each request that we make of Stripe for an invoice: `sendings` holds what was sent.
+CREATE TABLE debit_tries (
+    id TEXT PRIMARY KEY,
+    invoice TEXT NOT NULL REFERENCES invoices (id),
+    payment TEXT NOT NULL REFERENCES invoice_payments (id),
+    run TEXT NOT NULL,
+    step TEXT NOT NULL CHECK (step IN ('create', 'confirm', 'present', 'cancel', 'void')),
+    card TEXT NOT NULL,
+    day TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('under_way', 'taken', 'waiting', 'declined', 'refused')),
+    code TEXT NOT NULL,
+    decline_code TEXT NOT NULL,
+    advice_code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+-- Two tries of one invoice at once could charge it twice, or cancel what the other confirms.
+CREATE UNIQUE INDEX one_try_at_a_time ON debit_tries (invoice) WHERE status = 'under_way';
+CREATE INDEX debit_tries_of_an_invoice ON debit_tries (invoice, created_at);
+
+-- Where a customer pays or confirms: only the digest of the address is kept.
+CREATE TABLE pay_links (
+    digest TEXT PRIMARY KEY,
+    invoice TEXT NOT NULL REFERENCES invoices (id),
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX pay_links_of_an_invoice ON pay_links (invoice);
+
+CREATE TABLE debit_runs (
+    id TEXT PRIMARY KEY,
+    day TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('running', 'finished')),
+    started_by TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    finished_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+-- A run that was cut short is gone on with; another never begins beside it.
+CREATE UNIQUE INDEX one_debit_run_at_a_time ON debit_runs (status) WHERE status = 'running';
+CREATE INDEX debit_runs_listing ON debit_runs (started_at, id);
+
+CREATE TABLE debit_run_items (
+    run TEXT NOT NULL REFERENCES debit_runs (id),
+    invoice TEXT NOT NULL REFERENCES invoices (id),
+    outcome TEXT NOT NULL,             -- empty while it is to be debited
+    detail TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    currency TEXT NOT NULL,
+    PRIMARY KEY (run, invoice)
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX debit_run_items_waiting ON debit_run_items (run, invoice) WHERE outcome = '';
+CREATE INDEX debit_run_items_unsettled ON debit_run_items (invoice)
+    WHERE outcome IN ('outcome_unknown', 'processing');
 
 -- ---------------------------------------------------------------------------------------------
 -- Runs and findings. A run is written once; a finding lives until it clears.
@@ -393,3 +713,198 @@ CREATE TABLE job_runs (
     -- Two instances never run one slot of one job.
     PRIMARY KEY (job, slot)
 ) /*+sqlite WITHOUT ROWID */;
+
+-- ---------------------------------------------------------------------------------------------
+-- The audit log: who did what. Each row's hash covers its content and the hash of the row before.
+
+CREATE TABLE audit_log (
+    -- Rows count from 1 without a gap: see audit_rows_follow_each_other.
+    seq BIGINT PRIMARY KEY /*+sqlite CHECK (typeof(seq) = 'integer') */,
+    at BIGINT NOT NULL,
+    key_id TEXT NOT NULL,              -- empty for a job, and for a person at the command line
+    actor TEXT NOT NULL CHECK (actor <> ''),
+    role TEXT NOT NULL,
+    address TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action <> ''),
+    subject TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    before_json TEXT NOT NULL,
+    after_json TEXT NOT NULL,
+    previous_hash TEXT NOT NULL,
+    hash TEXT NOT NULL CHECK (length(hash) = 64)
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX audit_log_subject ON audit_log (subject, seq);
+CREATE INDEX audit_log_action ON audit_log (action, seq);
+
+-- The end of the chain: without it, the last rows could be taken away and nothing would show.
+CREATE TABLE audit_head (
+    one BIGINT PRIMARY KEY CHECK (one = 1),
+    seq BIGINT NOT NULL,
+    hash TEXT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+INSERT INTO audit_head (one, seq, hash)
+VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');
+
+/*+sqlite
+CREATE TRIGGER audit_rows_follow_each_other BEFORE INSERT ON audit_log
+BEGIN
+    SELECT RAISE(ABORT, 'an audit row follows the last one')
+    WHERE NOT EXISTS (SELECT 1 FROM audit_head
+                      WHERE seq = NEW.seq - 1 AND hash = NEW.previous_hash);
+END;
+CREATE TRIGGER the_audit_head_is_the_last_row AFTER INSERT ON audit_log
+BEGIN UPDATE audit_head SET seq = NEW.seq, hash = NEW.hash; END;
+CREATE TRIGGER audit_rows_are_never_changed BEFORE UPDATE ON audit_log
+BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END;
+CREATE TRIGGER audit_rows_are_never_deleted BEFORE DELETE ON audit_log
+BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END;
+CREATE TRIGGER the_audit_head_only_moves_on BEFORE UPDATE ON audit_head
+BEGIN
+    SELECT RAISE(ABORT, 'the head of the audit log only moves on to a row that was written')
+    WHERE NEW.seq <> OLD.seq + 1
+       OR NOT EXISTS (SELECT 1 FROM audit_log WHERE seq = NEW.seq AND hash = NEW.hash);
+END;
+CREATE TRIGGER the_audit_head_is_never_deleted BEFORE DELETE ON audit_head
+BEGIN SELECT RAISE(ABORT, 'the head of the audit log stays'); END;
+*/
+/*+postgresql
+CREATE FUNCTION follow_the_audit_head() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM audit_head
+                   WHERE seq = NEW.seq - 1 AND hash = NEW.previous_hash) THEN
+        RAISE EXCEPTION 'an audit row follows the last one';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE FUNCTION move_the_audit_head() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE audit_head SET seq = NEW.seq, hash = NEW.hash;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION only_move_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'UPDATE' OR NEW.seq <> OLD.seq + 1 OR NOT EXISTS (
+        SELECT 1 FROM audit_log WHERE seq = NEW.seq AND hash = NEW.hash) THEN
+        RAISE EXCEPTION 'the head of the audit log only moves on to a row that was written';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER audit_rows_follow_each_other BEFORE INSERT ON audit_log
+    FOR EACH ROW EXECUTE FUNCTION follow_the_audit_head();
+CREATE TRIGGER the_audit_head_is_the_last_row AFTER INSERT ON audit_log
+    FOR EACH ROW EXECUTE FUNCTION move_the_audit_head();
+CREATE TRIGGER audit_rows_are_never_changed BEFORE UPDATE OR DELETE ON audit_log
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER the_audit_log_is_never_emptied BEFORE TRUNCATE ON audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER the_audit_head_only_moves_on BEFORE UPDATE OR DELETE ON audit_head
+    FOR EACH ROW EXECUTE FUNCTION only_move_on();
+CREATE TRIGGER the_audit_head_is_never_emptied BEFORE TRUNCATE ON audit_head
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+*/
+
+-- ---------------------------------------------------------------------------------------------
+-- Repeated requests, limits on what goes out, and a second person's approval.
+
+-- Idempotency keys: the request that each one belongs to, and its answer, kept for thirty days.
+CREATE TABLE request_keys (
+    id TEXT PRIMARY KEY,               -- stands in what the request made, as its request_key
+    api_key TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    digest TEXT NOT NULL CHECK (length(digest) = 64),  -- of method, path and body
+    token TEXT NOT NULL,               -- whoever holds the claim; an older holder decides nothing
+    leased_until BIGINT NOT NULL,
+    instruction TEXT NOT NULL,         -- what it decided, written with the decision
+    status BIGINT NOT NULL CHECK (status = 0 OR status BETWEEN 200 AND 499),  -- 0: not answered
+    media_type TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    -- However many send a key at once, to whichever instance, one of them works on it.
+    CONSTRAINT one_request_for_one_key UNIQUE (api_key, idempotency_key)
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX request_keys_old ON request_keys (created_at);
+-- The same request gets the same answer for as long as there is one.
+/*+sqlite
+CREATE TRIGGER an_answer_never_changes BEFORE UPDATE ON request_keys
+BEGIN SELECT RAISE(ABORT, 'an answer is given once') WHERE OLD.status <> 0; END;
+*/
+/*+postgresql
+CREATE TRIGGER an_answer_never_changes BEFORE UPDATE ON request_keys
+    FOR EACH ROW WHEN (OLD.status <> 0) EXECUTE FUNCTION refuse_change();
+*/
+
+-- What payouts and refunds may be, for a currency and for a merchant in it. Each change is a row of
+-- its own: the newest version of a scope is in force. NULL leaves it to the currency, or open.
+CREATE TABLE policies (
+    scope TEXT NOT NULL,               -- usd, or usd:bakery
+    version BIGINT NOT NULL CHECK (version >= 1),
+    currency TEXT NOT NULL,
+    merchant TEXT NOT NULL,            -- empty: every merchant
+    approval_above BIGINT CHECK (approval_above >= 0),
+    minimum BIGINT CHECK (minimum >= 1),
+    maximum BIGINT CHECK (maximum >= 1),
+    per_day BIGINT CHECK (per_day >= 1),
+    per_merchant_per_day BIGINT CHECK (per_merchant_per_day >= 1),
+    changed_by TEXT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    -- Of two changes made from one version, one is refused.
+    PRIMARY KEY (scope, version),
+    CONSTRAINT a_policy_allows_something CHECK (minimum <= maximum),
+    CONSTRAINT a_day_is_for_all_merchants CHECK (merchant = '' OR per_day IS NULL)
+) /*+sqlite WITHOUT ROWID */;
+/*+sqlite
+CREATE TRIGGER policies_are_never_changed BEFORE UPDATE ON policies
+BEGIN SELECT RAISE(ABORT, 'policies are append-only'); END;
+CREATE TRIGGER policies_are_never_deleted BEFORE DELETE ON policies
+BEGIN SELECT RAISE(ABORT, 'policies are append-only'); END;
+*/
+/*+postgresql
+CREATE TRIGGER policies_are_never_changed BEFORE UPDATE OR DELETE ON policies
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+*/
+
+-- Payouts and refunds that wait, or waited, for a second person.
+--   waiting -> approved | declined | expired | withdrawn
+CREATE TABLE approvals (
+    instruction TEXT PRIMARY KEY,      -- one instruction waits once
+    kind TEXT NOT NULL CHECK (kind IN ('payout', 'refund')),
+    merchant TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    amount BIGINT NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    digest TEXT NOT NULL CHECK (length(digest) = 64),  -- of the instruction, amount, currency, destination
+    reasons TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    asked_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL CHECK (expires_at > asked_at),
+    status TEXT NOT NULL
+        CHECK (status IN ('waiting', 'approved', 'declined', 'expired', 'withdrawn')),
+    decided_by TEXT NOT NULL,
+    decided_at BIGINT NOT NULL,
+    note TEXT NOT NULL,
+    -- Two people look at it: nobody approves or declines what their own key asked for.
+    CONSTRAINT never_ones_own CHECK (status NOT IN ('approved', 'declined')
+        OR (decided_by <> '' AND decided_by <> asked_by))
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX approvals_waiting ON approvals (expires_at, instruction) WHERE status = 'waiting';
+CREATE INDEX approvals_listing ON approvals (asked_at, instruction);
+-- An approval is for what was seen, and is used once.
+/*+sqlite
+CREATE TRIGGER an_approval_is_decided_once BEFORE UPDATE ON approvals
+BEGIN SELECT RAISE(ABORT, 'an approval is decided once') WHERE OLD.status <> 'waiting'; END;
+CREATE TRIGGER what_is_approved_never_changes BEFORE UPDATE OF instruction, kind, merchant,
+    destination, amount, currency, digest, reasons, asked_by, asked_at, expires_at ON approvals
+BEGIN SELECT RAISE(ABORT, 'what is approved never changes'); END;
+CREATE TRIGGER approvals_are_never_deleted BEFORE DELETE ON approvals
+BEGIN SELECT RAISE(ABORT, 'approvals are kept'); END;
+*/
+/*+postgresql
+CREATE TRIGGER an_approval_is_decided_once BEFORE UPDATE ON approvals
+    FOR EACH ROW WHEN (OLD.status <> 'waiting') EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER what_is_approved_never_changes BEFORE UPDATE OF instruction, kind, merchant,
+    destination, amount, currency, digest, reasons, asked_by, asked_at, expires_at ON approvals
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER approvals_are_never_deleted BEFORE DELETE ON approvals
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+*/

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from handlers import rendering
+from handlers.paging import Cursor, after_of, limit_of, unknown_cursor
 from handlers.problems import Problem, not_found, path_id
 from reconciler import views
 from reconciler.check import check
@@ -14,39 +15,15 @@ from reconciler.context import Context
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.moments import rendered
-from reconciler.store import inbox, mirror, objects, payouts, runs
-
-LARGEST_PAGE = 100
-DEFAULT_PAGE = 20
-
-Cursor = tuple[int, str]
-
-
-def _limit(request: Request) -> int:
-    written = request.query_params.get("limit", str(DEFAULT_PAGE))
-    usable = written.isascii() and written.isdigit() and len(written) <= 3
-    if not usable or not 1 <= int(written) <= LARGEST_PAGE:
-        raise Problem(400, "bad_limit", f"limit must be a number from 1 to {LARGEST_PAGE}.")
-    return int(written)
-
-
-def _after(request: Request) -> str:
-    written = request.query_params.get("starting_after", "")
-    if len(written) > 255 or "\x00" in written:
-        raise Problem(400, "bad_cursor", "starting_after must be the id of the last row you have.")
-    return written
-
-
-def _unknown_cursor(after: str) -> Problem:
-    return Problem(400, "bad_cursor", f"starting_after names {after[:80]!r}, which is not listed.")
+from reconciler.store import inbox, merchants, mirror, objects, runs
 
 
 async def payments(context: Context, request: Request) -> Any:
-    limit, after = _limit(request), _after(request)
+    limit, after = limit_of(request), after_of(request)
     async with context.database.read(snapshot=True) as session:
         before = await views.payment_cursor(session, after) if after else None
         if after and before is None:
-            raise _unknown_cursor(after)
+            raise unknown_cursor(after)
         found, more = await views.payments(session, limit, before)
     return rendering.listing([rendering.payment(p) for p in found], more)
 
@@ -65,7 +42,7 @@ async def _object_cursor(session: Any, after: str) -> Cursor | None:
         return None
     record = (await objects.get(session, [after])).get(after)
     if record is None:
-        raise _unknown_cursor(after)
+        raise unknown_cursor(after)
     return record.snapshot.created, record.snapshot.id
 
 
@@ -73,7 +50,7 @@ def of_kind(kind: Kind) -> Any:
     """The listing of one kind of Stripe object on the platform's own account."""
 
     async def listed(context: Context, request: Request) -> Any:
-        limit, after = _limit(request), _after(request)
+        limit, after = limit_of(request), after_of(request)
         async with context.database.read(snapshot=True) as session:
             before = await _object_cursor(session, after)
             found = await objects.page(session, kind, PLATFORM, limit + 1, before)
@@ -98,18 +75,18 @@ def one_of_kind(kind: Kind) -> Any:
 
 
 async def balance_transactions(context: Context, request: Request) -> Any:
-    limit, after = _limit(request), _after(request)
+    limit, after = limit_of(request), after_of(request)
     async with context.database.read(snapshot=True) as session:
         before = await mirror.cursor(session, after) if after else None
         if after and before is None:
-            raise _unknown_cursor(after)
+            raise unknown_cursor(after)
         found = await mirror.page(session, PLATFORM, limit + 1, before)
     rows = [rendering.balance_transaction(row) for row in found[:limit]]
     return rendering.listing(rows, len(found) > limit)
 
 
 async def events(context: Context, request: Request) -> Any:
-    limit, after = _limit(request), _after(request)
+    limit, after = limit_of(request), after_of(request)
     status = request.query_params.get("status", "")
     if status not in ("", "received", "waiting", "applied", "irrelevant", "dead"):
         raise Problem(
@@ -118,10 +95,10 @@ async def events(context: Context, request: Request) -> Any:
     async with context.database.read(snapshot=True) as session:
         last = await inbox.get(session, after) if after else None
         if after and last is None:
-            raise _unknown_cursor(after)
+            raise unknown_cursor(after)
         before = last["seq"] if last else 2**62
         found = await inbox.page(session, limit + 1, before, status)
-    return rendering.listing([_event(row) for row in found[:limit]], len(found) > limit)
+    return rendering.listing([event_shown(row) for row in found[:limit]], len(found) > limit)
 
 
 async def event(context: Context, request: Request) -> Any:
@@ -131,10 +108,11 @@ async def event(context: Context, request: Request) -> Any:
     if row is None:
         raise not_found("event", id)
     body = bytes(row["body"]).decode("utf-8", "replace")
-    return rendered({**_event(row), "body": body})
+    return rendered({**event_shown(row), "body": body})
 
 
-def _event(row: Any) -> dict[str, Any]:
+def event_shown(row: Any) -> dict[str, Any]:
+    """An event of the inbox as the interface has it, without its body."""
     shown = {k: v for k, v in row.items() if k not in ("seq", "event_id", "body", "livemode")}
     return {"id": row["event_id"], **shown, "livemode": bool(row["livemode"])}
 
@@ -142,7 +120,7 @@ def _event(row: Any) -> dict[str, Any]:
 async def merchant_balance(context: Context, request: Request) -> Any:
     id = path_id(request)
     async with context.database.read(snapshot=True) as session:
-        known = await payouts.merchant(session, id)
+        known = await merchants.get(session, id)
         found = await views.merchant_balance(session, id)
     if not found and known is None:
         raise not_found("merchant", id)
@@ -154,11 +132,11 @@ async def platform_balance(context: Context, _: Request) -> Any:
 
 
 async def runs_listed(context: Context, request: Request) -> Any:
-    limit, after = _limit(request), _after(request)
+    limit, after = limit_of(request), after_of(request)
     async with context.database.read(snapshot=True) as session:
         last = await runs.run(session, after) if after else None
         if after and last is None:
-            raise _unknown_cursor(after)
+            raise unknown_cursor(after)
         before = (last["started_at"], last["id"]) if last else None
         found = await runs.runs(session, limit + 1, before)
     return rendering.listing([run_shown(row) for row in found[:limit]], len(found) > limit)
@@ -178,11 +156,12 @@ def run_shown(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def run_started(context: Context, _: Request) -> Any:
+async def run_started(context: Context, request: Request) -> Any:
     """Mirror and reconcile now. Anything Stripe would not tell makes the run incomplete."""
     if context.stripe is None:
         raise Problem(503, "no_stripe_key", "STRIPE_SECRET_KEY is not set; Stripe cannot be asked.")
-    return rendered(run_shown(await check(context, context.stripe)))
+    run = await check(context, context.stripe, actor=request.state.actor)
+    return rendered(run_shown(run))
 
 
 async def _run(context: Context, id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -204,14 +183,14 @@ async def run_bridge(context: Context, request: Request) -> Any:
 
 
 async def findings(context: Context, request: Request) -> Any:
-    limit, after = _limit(request), _after(request)
+    limit, after = limit_of(request), after_of(request)
     status = request.query_params.get("status", "")
     if status not in ("", "open", "timing", "cleared"):
         raise Problem(400, "bad_status", "status must be open, timing or cleared.")
     async with context.database.read(snapshot=True) as session:
         last = await runs.finding(session, after) if after else None
         if after and last is None:
-            raise _unknown_cursor(after)
+            raise unknown_cursor(after)
         before = (last["first_seen"], last["id"]) if last else None
         found = await runs.findings(session, limit + 1, before, status)
     return rendering.listing(found[:limit], len(found) > limit)

@@ -11,23 +11,33 @@ import binascii
 
 from starlette.requests import Request
 
+from handlers.addresses import client_address
 from handlers.problems import Problem
-from reconciler.context import Context
-from reconciler.keys import Role, role_of
+from handlers.state import State
+from reconciler.domain.audit import Actor
+from reconciler.keys import Role, caller_of
 
 LONGEST_KEY = 200
 
 
-async def authorise(context: Context, request: Request, role: Role) -> str:
-    """The id of the caller's key. Raises Problem 401 or 403."""
+async def authorise(state: State, request: Request, role: Role) -> Actor:
+    """Who calls, also as `request.state.actor`. Raises Problem 401 or 403."""
     key = _key(request.headers.get("authorization", ""))
-    caller = await role_of(context, key) if key else None
+    caller = await caller_of(state.context, key) if key else None
     if caller is None:
         raise Problem(401, "unauthenticated", "Send a valid API key as 'Authorization: Bearer …'.")
-    if caller[1] < role:
+    if caller.role < role:
         needed = role.name.lower()
         raise Problem(403, "forbidden", f"This needs a key of role {needed} or above.")
-    return caller[0]
+    address = client_address(request, state.proxies)
+    actor = Actor(caller.id, caller.name, caller.role.name.lower(), address, request_id(request))
+    request.state.actor = actor
+    return actor
+
+
+def request_id(request: Request) -> str:
+    """The name this request has in the log, in the audit log, and in its answer's header."""
+    return str(getattr(request.state, "request_id", ""))
 
 
 def _key(header: str) -> str:

@@ -10,20 +10,25 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlencode
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from handlers import audit
 from handlers.auth import authorise
 from handlers.evidence import money, tables
 from handlers.files import run_file
 from handlers.problems import TITLES, Problem, not_found, path_id
 from handlers.state import State
 from handlers.waterfall import waterfall
+from reconciler import audit as audits
 from reconciler.context import Context
 from reconciler.keys import Role
 from reconciler.moments import moment
+from reconciler.payment_systems import payment_systems
 from reconciler.store import inbox, runs
 from reconciler.store.database import DatabaseUnavailable
 
@@ -33,6 +38,7 @@ POLICY = (
 )
 YEAR = 365 * 86400
 RECENT = 8
+AUDIT_PAGE = 50
 LINKED = 4
 """How many findings a line of the bridge links to by name before it only says how many more."""
 
@@ -102,18 +108,19 @@ _pages.filters.update(
     span=span,
     count=count,
     words=lambda text: str(text).replace("_", " "),
+    json=lambda value: msgspec.json.encode(value).decode(),
 )
 _pages.globals.update(
     style_url=STYLE_URL, waterfall=waterfall, tables=tables, moved_at=moved_at, linked=LINKED
 )
 
 
-def _page(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+def render(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
     body = _pages.get_template(template).render(**values)
     headers = {
         "Content-Security-Policy": POLICY,
         "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",  # with no-referrer, forms would come from nowhere
         "Cache-Control": "no-store",
     }
     return Response(body, status, headers, media_type="text/html; charset=utf-8")
@@ -144,15 +151,30 @@ async def run(context: Context, request: Request) -> Response:
         raise not_found("run", id)
     values = {"recent": recent, "events": events, "now": context.now()}
     if row is None:
-        return _page("empty.html", values)
+        return render("empty.html", values)
     listed = {finding["id"]: finding for finding in found}
     groups = {"open": by_weight(found, timing=False), "timing": by_weight(found, timing=True)}
-    return _page("run.html", {**values, "run": row, "by_id": listed, "groups": groups})
+    return render("run.html", {**values, "run": row, "by_id": listed, "groups": groups})
 
 
 async def export(context: Context, request: Request) -> Response:
     """A run's findings as a spreadsheet, for whoever the browser already knows."""
     return await run_file(context, path_id(request), "csv")
+
+
+async def audit_log(context: Context, request: Request) -> Response:
+    """Who did what, newest first."""
+    rows, more, asked = await audit.page(context, request, AUDIT_PAGE)
+    onward = {"starting_after": str(rows[-1]["seq"]), **asked} if more else {}
+    following = urlencode({name: value for name, value in onward.items() if value})
+    values = {"rows": rows, "asked": asked, "next": following, "now": context.now()}
+    head = await audits.head(context)
+    return render("audit.html", {**values, "head": head, "actions": list(audits.Action)})
+
+
+async def systems(context: Context, _: Request) -> Response:
+    """What this service is connected to, with which rights, and how healthy that is."""
+    return render("payment_systems.html", {"systems": await payment_systems(context)})
 
 
 PAGES: dict[str, Page] = {
@@ -161,18 +183,26 @@ PAGES: dict[str, Page] = {
     "/console/style.css": stylesheet,
     "/console/runs/{id}": run,
     "/console/runs/{id}/findings.csv": export,
+    "/console/audit": audit_log,
+    "/console/payment-systems": systems,
 }
+ROLES: dict[Page, Role] = {audit_log: Role.FINANCE}
+"""The least role that may see a page, where it is not that of a viewer."""
+
 OPEN = frozenset({stylesheet})
 """What needs no key: the page that asks for one is styled too."""
 
 
-def guarded(state: State, page: Page) -> Callable[[Request], Awaitable[Response]]:
-    """The page for whoever holds a key; the browser asks for one."""
+def guarded(
+    state: State, page: Page, role: Role = Role.VIEWER
+) -> Callable[[Request], Awaitable[Response]]:
+    """The page for whoever holds a key of this role, or the page's own; the browser asks for it."""
 
     async def endpoint(request: Request) -> Response:
         try:
             if page not in OPEN:
-                await authorise(state.context, request, Role.VIEWER)
+                request.state.request_id = state.context.new_id("req")
+                await authorise(state, request, ROLES.get(page, role))
             return await page(state.context, request)
         except Problem as problem:
             answer = _problem(problem)
@@ -187,4 +217,4 @@ def guarded(state: State, page: Page) -> Callable[[Request], Awaitable[Response]
 
 def _problem(problem: Problem) -> Response:
     values = {"problem": problem, "title": TITLES.get(problem.status, "Error")}
-    return _page("problem.html", values, problem.status)
+    return render("problem.html", values, problem.status)

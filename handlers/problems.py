@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+
+from reconciler.domain.refusals import Refusal
 
 TITLES = {
     400: "Bad request",
@@ -14,17 +18,29 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
+    413: "Too large",
     502: "Stripe did not answer",
     503: "Not available now",
 }
 
 
 class Problem(Exception):
-    """An answer other than the one asked for: its status, a stable code, and what to do."""
+    """An answer other than the one asked for: its status, a stable code, and what to do; where the
+    fault is in the body, the first field at fault, and all of them."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        field: str = "",
+        errors: Sequence[Mapping[str, str]] = (),
+        retry_after: int = 0,
+    ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
+        self.field, self.errors, self.retry_after = field, errors, retry_after
 
     def response(self) -> Response:
         body = {
@@ -33,8 +49,12 @@ class Problem(Exception):
             "status": self.status,
             "code": self.code,
             "detail": self.detail,
+            **({"field": self.field} if self.field else {}),
+            **({"errors": list(self.errors)} if self.errors else {}),
         }
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        if self.retry_after:
+            headers["Retry-After"] = str(self.retry_after)
         return Response(
             msgspec.json.encode(body),
             self.status,
@@ -51,6 +71,32 @@ async def no_route(request: Request, error: Exception) -> Response:
     response = Problem(error.status_code, code, detail).response()
     response.headers.update(error.headers or {})
     return response
+
+
+NOT_NOW = frozenset({"stripe_unavailable", "stripe_busy"})
+"""Refusals that say nothing about the request: the same may be sent again in a moment."""
+
+
+FIELDS = {
+    "currency_not_supported": "currency",
+    "amount_not_positive": "amount",
+    "amount_not_a_multiple": "amount",
+    "amount_too_large": "amount",
+    "unknown_merchant": "merchant",
+    "unknown_payment": "payment",
+}
+"""The field of a body that a refusal is about, where it is about one."""
+
+
+def refused(refusal: Refusal) -> Problem:
+    """An expected no of a command. What was asked about and is not there is 404; an amount that can
+    be none is 400; all else is 409: the request was understood, and the state of things forbids it.
+    """
+    if refusal.code in NOT_NOW:
+        return Problem(503, refusal.code, refusal.message, retry_after=5)
+    status = 404 if refusal.code.startswith("unknown_") else 409
+    status = 400 if refusal.code.startswith(("amount_", "currency_")) else status
+    return Problem(status, refusal.code, refusal.message, field=FIELDS.get(refusal.code, ""))
 
 
 def not_found(what: str, id: str) -> Problem:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from handlers.addresses import Network
+from handlers.idempotency import Desk
 from reconciler.context import Context
 from reconciler.ingest import Intake
 
@@ -22,9 +24,14 @@ class Endpoint:
 class State:
     """Empty until the app's lifespan opens it, and again after."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(
+        self, base_url: str, proxies: tuple[Network, ...] = (), metrics_key: str = ""
+    ) -> None:
         self.base_url = base_url.rstrip("/")
+        self.proxies = proxies
+        self.metrics_key = metrics_key
         self.endpoints: dict[str, Endpoint] = {}
+        self.desk = Desk()
         self._context: Context | None = None
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from reconciler.context import Context
+from reconciler.gateway.budget import Priority
 from reconciler.store import leases
 from reconciler.store.database import DatabaseUnavailable
 from reconciler.store.leases import LostLease
@@ -31,6 +32,8 @@ class Job:
     name: str
     every_seconds: float
     run: Callable[[Context], Awaitable[str]]
+    reads: Priority = Priority.SWEEP
+    """The class of what the job reads from Stripe; commands go first whoever begins them."""
 
 
 async def run_slot(context: Context, job: Job, slot: int, holder: str) -> bool:
@@ -54,7 +57,9 @@ async def run_slot(context: Context, job: Job, slot: int, holder: str) -> bool:
 async def _run(context: Context, job: Job, slot: int, fence: int, holder: str) -> None:
     """The work under its lease: every transaction it writes checks the fence."""
     started = context.now()
-    work = asyncio.create_task(_outcome(replace(context, lease=(job.name, fence)), job))
+    stripe = context.stripe.at(job.reads) if context.stripe else None
+    within = replace(context, lease=(job.name, fence), stripe=stripe)
+    work = asyncio.create_task(_outcome(within, job))
     renewal = asyncio.create_task(_renew(context, job.name, fence))
     outcome = "stopped"
     try:

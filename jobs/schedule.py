@@ -14,22 +14,31 @@ from jobs import (
     apply_pending,
     check_balance,
     compare_transfers,
+    debit_due,
+    expire_approvals,
+    prune_requests,
     recover_events,
+    refresh_accounts,
     reread,
-    resume_payouts,
+    resolve_outcomes,
     self_check,
 )
 from jobs.runner import Job, run_slot
 from reconciler.context import Context
+from reconciler.gateway.budget import Priority
 
 JOBS = (
     Job("apply_pending", 1, apply_pending.run),
-    Job("reread", 5, reread.run),
-    Job("resume_payouts", 15, resume_payouts.run),
+    Job("reread", 5, reread.run, Priority.REREAD),
+    Job("resolve_outcomes", 15, resolve_outcomes.run, Priority.COMMAND_READ),
     Job("recover_events", 60, recover_events.run),
-    Job("check_balance", 300, check_balance.run),
+    Job("check_balance", 300, check_balance.run, Priority.CHECK),
     Job("compare_transfers", 900, compare_transfers.run),
+    Job("refresh_accounts", 600, refresh_accounts.run),
+    Job("debit_due", 60, debit_due.run, Priority.COMMAND_READ),
+    Job("expire_approvals", 60, expire_approvals.run),
     Job("self_check", 3600, self_check.run),
+    Job("prune_requests", 3600, prune_requests.run),
 )
 
 

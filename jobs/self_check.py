@@ -1,10 +1,13 @@
-"""Check the ledger against itself and the books against the records."""
+"""Check the ledger against itself, the books against the records, and the audit log's chain."""
 
 from __future__ import annotations
 
+from reconciler.audit import watch
 from reconciler.context import Context
 from reconciler.self_check import self_check
 
 
 async def run(context: Context) -> str:
-    return f"{len(await self_check(context))} invariants broken"
+    broken = len(await self_check(context))
+    log = await watch(context)
+    return f"{broken} invariants broken{'' if log.unbroken else '; the audit log is broken'}"

@@ -10,15 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from reconciler.bind import Bound, bind
 from reconciler.context import Policy
-from reconciler.domain.books import (
-    Family,
-    Instruction,
-    owner_of,
-    positions,
-)
+from reconciler.domain.books import Family, owner_of, positions
 from reconciler.domain.ledger import UNATTRIBUTED, Posting
-from reconciler.domain.lifecycle import Kind
 from reconciler.domain.positions import Position, settle
 from reconciler.domain.snapshot import (
     BAD_FEE,
@@ -29,7 +24,8 @@ from reconciler.domain.snapshot import (
     Snapshot,
     merge,
 )
-from reconciler.store import books, objects, payouts
+from reconciler.follow_invoices import follow_invoices
+from reconciler.store import books, objects
 from reconciler.store import positions as stored_positions
 from reconciler.store.database import Session
 
@@ -56,13 +52,17 @@ class _Work:
 
     records: dict[str, Record] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)  # record id -> cause
-    payouts: dict[str, Instruction] = field(default_factory=dict)
 
     def families(self) -> dict[str, list[Snapshot]]:
         found: dict[str, list[Snapshot]] = {}
         for record in self.records.values():
             found.setdefault(record.snapshot.family, []).append(record.snapshot)
         return found
+
+    def touched(self) -> dict[str, list[Snapshot]]:
+        """The families in which something has changed."""
+        names = {self.records[id].snapshot.family for id in self.changed}
+        return {name: members for name, members in self.families().items() if name in names}
 
 
 async def absorb(session: Session, policy: Policy, arrivals: Sequence[Arrival], now: int) -> None:
@@ -76,8 +76,9 @@ async def absorb(session: Session, policy: Policy, arrivals: Sequence[Arrival], 
     for arrival in arrivals:
         _merge(work, arrival)
     _move_to_known_families(work)
-    await _bind_payouts(session, work, now)
-    await _settle(session, policy, work, now)
+    bound = await bind(session, work.touched(), now)
+    await follow_invoices(session, work.touched(), now)
+    await _settle(session, policy, work, bound, now)
     await _save(session, policy, work, now)
 
 
@@ -118,31 +119,16 @@ def _move_to_known_families(work: _Work) -> None:
         work.changed.setdefault(id, work.changed.get(family, "family"))
 
 
-async def _bind_payouts(session: Session, work: _Work, now: int) -> None:
-    """Complete the payouts that transfers in this batch execute: the first that names one."""
-    transfers = [r.snapshot for r in work.records.values() if r.snapshot.kind is Kind.TRANSFER]
-    named = {str(t.detail["payout"]) for t in transfers} - {""}
-    if not named:
-        return
-    work.payouts = await payouts.instructions(session, named)
-    for transfer in sorted(transfers, key=lambda t: (t.created, t.id)):
-        payout = work.payouts.get(str(transfer.detail["payout"]))
-        if payout is None or payout.transfer_id:
-            continue
-        if await payouts.complete(session, payout.id, transfer.id, now):
-            work.payouts[payout.id] = replace(payout, transfer_id=transfer.id)
-
-
-async def _settle(session: Session, policy: Policy, work: _Work, now: int) -> None:
+async def _settle(session: Session, policy: Policy, work: _Work, bound: Bound, now: int) -> None:
     """Post the difference between what the books say and what they should say."""
-    families = work.families()
-    touched = {work.records[id].snapshot.family for id in work.changed}
+    families = work.touched()
+    touched = families.keys()
     former = {id for id in work.changed if id not in touched}
     held = await stored_positions.of_families(session, touched | former)
     causes = {work.records[id].snapshot.family: cause for id, cause in work.changed.items()}
     target: dict[str, Position] = {}
     for family in sorted(touched):
-        members = Family(family, tuple(families[family]), work.payouts)
+        members = Family(family, tuple(families[family]), bound.payouts, bound.requests)
         for position in positions(members, policy.disputes_borne_by):
             target[position.reference] = position
     # A charge may have claimed another payment before: its position is still that one's.

@@ -5,6 +5,7 @@ Must not decide anything. Settings are read before this; after it, nothing reads
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import secrets
@@ -12,7 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -26,7 +27,9 @@ from jobs.schedule import Schedule
 from reconciler.apply import requeue_dead
 from reconciler.context import STRIPE_API_VERSION, Context, Policy
 from reconciler.gateway import transport
+from reconciler.gateway.budget import LIVE, TEST, Limits, Pace
 from reconciler.gateway.client import Gateway
+from reconciler.gateway.inspection import Inspector
 from reconciler.gateway.snapshots import Reading
 from reconciler.ingest import Intake
 from reconciler.keys import bootstrap_key
@@ -42,6 +45,7 @@ class World:
     now: Callable[[], int]
     new_id: Callable[[str], str]
     stripe_app: Any = None  # an ASGI app that answers in place of Stripe
+    pace: Pace = field(default_factory=lambda: Pace(time.monotonic, asyncio.sleep))
 
 
 def real_world() -> World:
@@ -60,13 +64,35 @@ def build_context(settings: Settings, database: Database, world: World) -> Conte
             api_version=STRIPE_API_VERSION,
             api_base=settings.stripe_api_base,
             reading=reading,
+            limits=limits(settings),
+            pace=world.pace,
         )
     policy = Policy(
         reading=reading,
         disputes_borne_by=settings.disputes_borne_by,
+        approval_seconds=settings.approval_hours * 3600,
         livemode=settings.livemode,
     )
-    return Context(database, world.now, world.new_id, policy, stripe)
+    return Context(
+        database,
+        world.now,
+        world.new_id,
+        policy,
+        stripe,
+        system=settings.payment_system(),
+        inspector=Inspector(stripe, world.pace.now) if stripe else None,
+        base_url=settings.base_url.rstrip("/"),
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """What this process may ask of Stripe in a second: its share of what the account may."""
+    usual = LIVE if settings.livemode else TEST
+    return Limits(
+        settings.stripe_rate or usual.everything,
+        settings.stripe_endpoint_rate or usual.endpoint,
+        max(settings.stripe_endpoint_rate or 0, usual.apart),
+    ).shared(settings.instances)
 
 
 @asynccontextmanager
@@ -88,7 +114,8 @@ def build_app(
 ) -> Starlette:
     """The ASGI app. `http` serves the API and the webhooks, `jobs` runs the schedule; health
     answers either way."""
-    state = State(settings.base_url)
+    metrics_key = settings.metrics_key.get_secret_value()
+    state = State(settings.base_url, settings.proxies, metrics_key)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

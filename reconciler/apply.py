@@ -16,7 +16,9 @@ from typing import Any
 import msgspec
 import structlog
 
+from reconciler import read_cards
 from reconciler.absorb import Arrival, absorb
+from reconciler.audit import Action, Actor, Audit, record
 from reconciler.context import Context
 from reconciler.domain.snapshot import PLATFORM, Origin
 from reconciler.gateway import fields, snapshots
@@ -32,6 +34,12 @@ log = structlog.get_logger()
 BATCH = 400
 SLICE = 20
 """After so many events read, whoever else has work to do gets a turn."""
+
+NAMED = 200
+"""How many events one audit row names; of the others it says only how many."""
+
+LEFT = "account.application.deauthorized"
+"""A merchant has disconnected from the platform. The event's object is the application."""
 
 ATTEMPTS = 5
 BACKOFF_SECONDS = (1, 5, 30, 120)
@@ -95,11 +103,22 @@ async def apply_all(context: Context, limit: int = BATCH) -> Applied:
     return done
 
 
-async def requeue_dead(context: Context, event_ids: Sequence[str] | None = None) -> int:
+async def requeue_dead(
+    context: Context,
+    event_ids: Sequence[str] | None = None,
+    actor: Actor | None = None,
+    reason: str = "",
+) -> int:
     """Dead events, those named or all, will be tried again: how many. Done at every start, because
-    a newer version may be able to apply what an older one could not."""
+    a newer version may be able to apply what an older one could not; then at nobody's word."""
     async with context.write() as session:
-        return await inbox.requeue(session, event_ids)
+        ids = await inbox.requeue(session, event_ids)
+        if ids and actor is not None:
+            subject = ids[0] if len(ids) == 1 else "inbox"
+            after = {"events": ids[:NAMED], "count": len(ids)}
+            entry = Audit(actor, Action.EVENT_REPLAYED, subject, None, after, reason)
+            record(session, entry, context.now())
+    return len(ids)
 
 
 async def _apply(
@@ -180,7 +199,7 @@ def prepare(row: Row, context: Context) -> Prepared:
     if row["channel"] == "connect" and account == PLATFORM:
         raise Unreadable("account is missing from an event for connected accounts")
     subject = fields.inner(fields.inner(body, "data"), "object")
-    if subject.get("object") == "capability":
+    if subject.get("object") == "capability" or row["type"] == LEFT:
         return _about_account(seq, event_id, row)
     rendered = Rendered(
         fields.seconds(body, "created"),
@@ -193,6 +212,9 @@ def prepare(row: Row, context: Context) -> Prepared:
         return Prepared(seq, event_id, tuple(Arrival(s, event_id) for s in found))
     if not subject:
         raise Unreadable("data.object is missing: this is not an event")
+    fetch = read_cards.news(body, row["stripe_account"], row["created"])
+    if fetch is not None:
+        return Prepared(seq, event_id, fetch=fetch)
     kind = fields.text(subject, "object") or "nameless object"
     return Prepared(seq, event_id, irrelevant=f"the books do not follow a {kind}")
 
@@ -208,11 +230,12 @@ def _decoded(body: bytes) -> Mapping[str, Any]:
 
 
 def _about_account(seq: int, event_id: str, row: Row) -> Prepared:
-    """A capability says too little by itself: its account is read instead."""
+    """A capability says too little by itself, and whoever left may be back: the account is read."""
     account = row["stripe_account"]
     if account == PLATFORM:
         return Prepared(seq, event_id, irrelevant="a capability of the platform itself")
-    fetch = objects.Fetch(account, account, "capability_changed", row["created"], 0)
+    reason = "access_ended" if row["type"] == LEFT else "capability_changed"
+    fetch = objects.Fetch(account, account, reason, row["created"], 0)
     return Prepared(seq, event_id, fetch=fetch)
 
 

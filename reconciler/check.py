@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from reconciler.audit import Action, Actor, Audit, record
 from reconciler.compare_transfers import Compared, compare_transfers
 from reconciler.context import Context
 from reconciler.detectors import Inputs
@@ -19,6 +20,7 @@ from reconciler.domain.bridge import Bridge, BridgeLine
 from reconciler.domain.findings import FindingKind
 from reconciler.domain.ledger import STRIPE_BALANCE
 from reconciler.domain.snapshot import PLATFORM
+from reconciler.gateway.budget import Priority
 from reconciler.gateway.client import Gateway
 from reconciler.gather import Gathered, gather
 from reconciler.mirror_balance import Mirrored, mirror_balance
@@ -38,14 +40,23 @@ async def check(
     *,
     recovered: Coverage | None = None,
     pages: int | None = None,
+    actor: Actor | None = None,
 ) -> dict[str, Any]:
-    """The run that was written. `recovered` is the coverage of an event sweep just before it."""
+    """The run that was written. `recovered` is the coverage of an event sweep just before it;
+    `actor` is who asked, if it was not the schedule."""
     started = context.now()
+    stripe = stripe.at(Priority.CHECK)
     compared = await compare_transfers(context, stripe)
     for attempt in range(1, ATTEMPTS + 1):
         mirrored = await mirror_balance(context, stripe, PLATFORM, pages)
         run = await reconcile(
-            context, mirrored, compared, recovered, started, last=attempt == ATTEMPTS
+            context,
+            mirrored,
+            compared,
+            recovered,
+            started,
+            last=attempt == ATTEMPTS,
+            actor=actor,
         )
         if run is not None:
             return run
@@ -60,6 +71,7 @@ async def reconcile(
     started: int,
     *,
     last: bool = True,
+    actor: Actor | None = None,
 ) -> dict[str, Any] | None:
     """Compare what is open, write the run, and let findings that no longer stand be cleared.
 
@@ -80,6 +92,9 @@ async def reconcile(
         everything = [*stored, *gathered.invariants]
         run = _run(context.new_id("run"), started, now, outcome, everything)
         await runs.save_run(session, run, everything)
+        if actor is not None:
+            after = {"status": run["status"], **run["counts"]}
+            record(session, Audit(actor, Action.RUN_STARTED, run["id"], after=after), now)
     log.info("run.written", run_id=run["id"], status=run["status"], **run["counts"])
     return run
 

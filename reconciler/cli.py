@@ -18,6 +18,9 @@ from reconciler import exports, importing, printing
 from reconciler.app import configure_logging, real_world
 from reconciler.apply import apply_all, requeue_dead
 from reconciler.check import check as check_now
+from reconciler.cli_audit import audit_cli
+from reconciler.cli_doctor import examine
+from reconciler.cli_invoices import import_invoices
 from reconciler.cli_keys import keys_cli
 from reconciler.cli_simulator import simulator_cli
 from reconciler.context import Context
@@ -27,7 +30,16 @@ from reconciler.store import runs
 from reconciler.store.database import Database, DatabaseUnavailable, WeakDurability
 from reconciler.store.migrate import NewerSchema
 from reconciler.store.migrate import migrate as migrate_now
-from reconciler.terminal import COULD_NOT_RUN, FINE, PROBLEM, err, out, print_json, with_context
+from reconciler.terminal import (
+    COULD_NOT_RUN,
+    FINE,
+    PROBLEM,
+    err,
+    local_actor,
+    out,
+    print_json,
+    with_context,
+)
 
 EXPECTED = (BadSettings, DatabaseUnavailable, WeakDurability, NewerSchema, StripeUnavailable)
 
@@ -37,6 +49,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+cli.add_typer(audit_cli, name="audit")
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(simulator_cli, name="simulator")
 
@@ -73,6 +86,8 @@ def serve(
     settings.require_webhooks()
     if only:  # the workers import the app by name and read this, like every other setting
         os.environ["RECONCILER_ONLY"] = only
+    if workers > 1:  # each takes its share of what may be asked of Stripe
+        os.environ["RECONCILER_INSTANCES"] = str(settings.instances * workers)
     asyncio.run(_preflight(settings.database_url))
     uvicorn.run(
         "reconciler.app:from_environment",
@@ -84,6 +99,7 @@ def serve(
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,  # RECONCILER_TRUSTED_PROXIES decides, not the server
         timeout_keep_alive=10,
         timeout_graceful_shutdown=10,
     )
@@ -107,6 +123,10 @@ def demo(
     asyncio.run(run(port, out, serve=not once))
 
 
+cli.command("doctor")(examine)
+cli.command("import-invoices")(import_invoices)
+
+
 @cli.command()
 def migrate() -> None:
     """Bring the database's schema up to date."""
@@ -126,7 +146,7 @@ def check(json: AsJson = False) -> None:
 
     async def work(context: Context) -> int:
         assert context.stripe is not None
-        run = await check_now(context, context.stripe)
+        run = await check_now(context, context.stripe, actor=local_actor())
         async with context.database.read() as session:
             found = await runs.run_findings(session, run["id"])
         if json:
@@ -193,13 +213,15 @@ def export(
 def replay(
     events: Annotated[list[str] | None, typer.Argument(help="Ids of dead events.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All dead events.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
 ) -> None:
     """Try events again that could not be applied."""
     if bool(events) is failed:
         raise BadSettings("Name the events to replay, or say --failed for all that are dead.")
 
     async def work(context: Context) -> int:
-        asked = await requeue_dead(context, None if failed else events)
+        ids = None if failed else events
+        asked = await requeue_dead(context, ids, local_actor(), reason)
         done = await apply_all(context)
         out.print(f"{asked} tried again: {done.applied} applied, {done.failed} failed")
         return PROBLEM if done.failed or (events and asked < len(events)) else FINE
@@ -215,7 +237,8 @@ def import_events(
     """Apply stored events as if they had been received."""
 
     async def work(context: Context) -> int:
-        summary = await importing.import_files(context, files, out if not json else None)
+        shown = None if json else out
+        summary = await importing.import_files(context, files, shown, local_actor())
         if json:
             print_json(summary)
         else:

@@ -73,10 +73,13 @@ def follow(
 def reset(
     seed: Annotated[int | None, typer.Option(help="Another seed.")] = None,
     keep_endpoints: Annotated[bool, typer.Option("--keep-endpoints")] = False,
+    opening_balance: Annotated[int, typer.Option(help="Minor units to begin with.")] = 1_000_000,
     at: At = DEFAULT_ADDRESS,
 ) -> None:
     """Begin again with a new world."""
-    asked = {"seed": seed, "keep_endpoints": keep_endpoints}
+    asked: dict[str, Any] = {"keep_endpoints": keep_endpoints, "opening_balance": opening_balance}
+    if seed is not None:
+        asked["seed"] = seed
     out.print(f"platform {ask('POST', '/reset', at, asked)['platform']}", highlight=False)
 
 

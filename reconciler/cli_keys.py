@@ -11,7 +11,7 @@ from reconciler import keys
 from reconciler.context import Context
 from reconciler.settings import BadSettings
 from reconciler.store import keys as stored_keys
-from reconciler.terminal import FINE, PROBLEM, err, out, print_json, with_context
+from reconciler.terminal import FINE, PROBLEM, err, local_actor, out, print_json, with_context
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -28,7 +28,7 @@ def create(
         raise BadSettings("--role must be viewer, operator, finance or admin.")
 
     async def work(context: Context) -> int:
-        id, key = await keys.create_key(context, name or role, keys.role_named(role))
+        id, key = await keys.create_key(context, name or role, keys.role_named(role), local_actor())
         out.print(f"{id}\n{key}", highlight=False, soft_wrap=True)
         err.print("Keep it now: only its digest is stored.")
         return FINE
@@ -57,12 +57,13 @@ def list_keys(json: AsJson = False) -> None:
 
 
 @keys_cli.command("revoke")
-def revoke(id: str) -> None:
+def revoke(
+    id: str, reason: Annotated[str, typer.Option(help="Why, for the audit log.")] = ""
+) -> None:
     """Revoke a key by its id."""
 
     async def work(context: Context) -> int:
-        async with context.write() as session:
-            done = await stored_keys.revoke(session, id, context.now())
+        done = await keys.revoke_key(context, id, local_actor(), reason)
         out.print(f"{id} is revoked" if done else f"there is no living key {id}")
         return FINE if done else PROBLEM
 

@@ -62,7 +62,7 @@ def compare(transfer: Snapshot, payout: Mapping[str, object] | None) -> Comparis
         return Comparison.AMOUNT_DIFFERS
     if payout["destination"] != transfer.detail["destination"]:
         return Comparison.DESTINATION_DIFFERS
-    if payout["status"] == "failed":
+    if payout["status"] in ("failed", "cancelled"):
         return Comparison.STATUS_DIFFERS
     return Comparison.AGREES
 

@@ -10,9 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from reconciler.available import AvailableReader
 from reconciler.domain.books import Bearer
 from reconciler.gateway.client import Gateway
+from reconciler.gateway.inspection import Inspector
 from reconciler.gateway.snapshots import Reading
+from reconciler.payment_system import PaymentSystem
 from reconciler.store import leases
 from reconciler.store.database import Database, Session
 
@@ -27,6 +30,7 @@ class Policy:
     reading: Reading = field(default_factory=Reading)
     disputes_borne_by: Bearer = Bearer.MERCHANT
     api_version: str = STRIPE_API_VERSION
+    approval_seconds: int = 72 * 3600  # how long a payout or refund waits for a second person
     livemode: bool | None = None  # of the configured key; None without one: nothing is refused
 
 
@@ -41,6 +45,10 @@ class Context:
     policy: Policy
     stripe: Gateway | None = None
     lease: tuple[str, int] | None = None  # the job and fencing token that this work runs under
+    system: PaymentSystem = field(default_factory=PaymentSystem)
+    inspector: Inspector | None = None  # what the key of `stripe` may see
+    available: AvailableReader = field(default_factory=AvailableReader)
+    base_url: str = ""  # under which people reach the service, without a slash at its end
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Session]:

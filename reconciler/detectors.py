@@ -13,11 +13,13 @@ from typing import Any
 from reconciler.compare_transfers import Compared, Comparison
 from reconciler.domain.bridge import suspense, unmirrored
 from reconciler.domain.findings import Cause, Finding, FindingKind
+from reconciler.domain.sending import Status
 from reconciler.domain.snapshot import PLATFORM, Need
 from reconciler.domain.verdicts import finding, judge
 from reconciler.gather import Gathered
 from reconciler.mirror_balance import Mirrored
 from reconciler.store.database import Row
+from reconciler.store.sendings import Sending
 from reconciler.walk import Coverage
 
 TRANSFER_FINDINGS = {
@@ -212,44 +214,61 @@ def _dead(row: Row) -> Finding:
 
 
 IN_FLIGHT_SECONDS = 120
-"""How long a payout may be on its way before its silence means something; the job that resumes
+"""How long a command may be on its way before its silence means something; the job that settles
 what a crash left behind acts sooner."""
 
 
-def _outcome_unknown(row: Row, now: int) -> Finding:
-    if row["status"] != "unknown":
-        return _in_flight(row, now)
+def _outcome_unknown(sending: Sending, now: int) -> Finding:
+    repeated = 0 < sending.first_sent_at < sending.last_sent_at
+    if sending.status is not Status.UNKNOWN and not repeated:
+        return _in_flight(sending, now)
     return Finding(
         FindingKind.OUTCOME_UNKNOWN,
         Cause.NO_ANSWER,
-        PLATFORM,
-        row["id"],
-        row["currency"],
+        sending.stripe_account,
+        sending.instruction,
+        sending.currency,
         0,
         0,
-        f"Payout {row['id']} was sent to Stripe and no answer came; it may have happened.",
-        at_risk=row["amount"],
-        repair="prove it by listing Stripe's transfers; never send it again",
-        evidence=({"payout": row["id"], "merchant": row["merchant"], "status": row["status"]},),
+        f"{_named(sending)} was sent to Stripe and no answer came; it may have happened.",
+        at_risk=sending.amount,
+        repair="see that the job resolve_outcomes runs: it proves what became of it",
+        evidence=(_evidence(sending),),
     )
 
 
-def _in_flight(row: Row, now: int) -> Finding:
-    clear_by = row["updated_at"] + IN_FLIGHT_SECONDS
+def _in_flight(sending: Sending, now: int) -> Finding:
+    clear_by = sending.updated_at + IN_FLIGHT_SECONDS
     return Finding(
         FindingKind.OUTCOME_UNKNOWN,
         Cause.NO_ANSWER,
-        PLATFORM,
-        row["id"],
-        row["currency"],
+        sending.stripe_account,
+        sending.instruction,
+        sending.currency,
         0,
         0,
-        f"Payout {row['id']} is {row['status']}: decided, and not answered for by Stripe yet.",
+        f"{_named(sending)} is {sending.status.value}: decided, not answered for by Stripe yet.",
         clear_by,
-        0 if now < clear_by else row["amount"],
-        "see that the job resume_payouts runs",
-        ({"payout": row["id"], "merchant": row["merchant"], "status": row["status"]},),
+        0 if now < clear_by else sending.amount,
+        "see that the job resolve_outcomes runs",
+        (_evidence(sending),),
     )
+
+
+def _named(sending: Sending) -> str:
+    return f"{sending.kind.replace('_', ' ').capitalize()} {sending.instruction}"
+
+
+def _evidence(sending: Sending) -> dict[str, Any]:
+    return {
+        sending.kind: sending.instruction,
+        "attempt": sending.attempt,
+        "status": sending.status.value,
+        "first_sent_at": sending.first_sent_at,
+        "last_sent_at": sending.last_sent_at,
+        "sends": sending.sends,
+        "code": sending.code,
+    }
 
 
 def _doubtful(need: Need, record: Any) -> Finding:

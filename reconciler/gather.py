@@ -16,11 +16,13 @@ from reconciler.domain.ledger import account_owner
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import Need, Record
 from reconciler.domain.verdicts import WEBHOOK_SECONDS, Open, Received
-from reconciler.store import books, inbox, mirror, objects, payouts, runs
+from reconciler.store import books, inbox, invoices, mirror, objects, payouts, runs, sendings
 from reconciler.store.database import Row, Session
+from reconciler.store.sendings import Sending
 
 SUSPENSE_LISTED = 200
 DEAD_LISTED = 200
+TWICE_LISTED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,11 @@ class Gathered:
     suspense: tuple[BalanceTransaction, ...]
     transfers: tuple[Row, ...]
     dead: tuple[Row, ...]
-    unresolved: tuple[Row, ...]
+    unresolved: tuple[Sending, ...]
     doubtful: tuple[tuple[Need, Record], ...]
     unread: tuple[Row, ...]
     invariants: tuple[dict[str, Any], ...]
+    charged_twice: tuple[Row, ...]
 
 
 async def gather(session: Session, stripe_account: str, now: int) -> Gathered:
@@ -59,10 +62,11 @@ async def gather(session: Session, stripe_account: str, now: int) -> Gathered:
         tuple(in_suspense),
         tuple(await mirror.comparisons_open(session)),
         tuple(await inbox.dead(session, DEAD_LISTED)),
-        tuple(await payouts.unresolved(session)),
+        tuple(await sendings.unsettled(session)),
         tuple(doubtful),
         tuple(await objects.overdue_fetches(session, now - WEBHOOK_SECONDS)),
         tuple(await runs.living_of_kind(session, "invariant_broken")),
+        tuple(await invoices.paid_twice(session, TWICE_LISTED)),
     )
 
 

@@ -6,6 +6,7 @@ left out; everything else goes through the same inbox and the same apply as a we
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import track
 
-from reconciler.apply import apply_all
+from reconciler.apply import NAMED, apply_all
+from reconciler.audit import SERVICE, Action, Actor, Audit, record
 from reconciler.context import Context
 from reconciler.envelopes import open_envelope
 from reconciler.ingest import keep
@@ -25,11 +27,15 @@ BATCH = 500
 
 
 async def import_files(
-    context: Context, paths: Sequence[Path], out: Console | None = None
+    context: Context,
+    paths: Sequence[Path],
+    out: Console | None = None,
+    actor: Actor = SERVICE,
 ) -> dict[str, Any]:
     """What became of the events in these files, in numbers and names."""
     unreadable: list[str] = []
     found = list(_bodies(paths, unreadable))
+    await _record(context, paths, [body for _, body in found], actor)
     batches = [found[at : at + BATCH] for at in range(0, len(found), BATCH)]
     shown = track(batches, "importing", console=out, transient=True) if out else batches
     new: list[Delivery] = []
@@ -52,6 +58,25 @@ async def import_files(
         "waiting_for": waiting,
         "dead": [{"event": row["event_id"], "error": row["error"]} for row in dead],
     }
+
+
+async def _record(
+    context: Context, paths: Sequence[Path], bodies: Sequence[bytes], actor: Actor
+) -> None:
+    """First, because the events come in several transactions: none is there without this row."""
+    if not bodies:
+        return
+    digest = hashlib.sha256()
+    for body in bodies:
+        digest.update(b"%d " % len(body) + body)
+    after = {
+        "files": [path.name for path in paths[:NAMED]],
+        "events": len(bodies),
+        "sha256": digest.hexdigest(),
+    }
+    async with context.write() as session:
+        entry = Audit(actor, Action.EVENT_IMPORTED, "inbox", after=after)
+        record(session, entry, context.now())
 
 
 def _bodies(paths: Sequence[Path], unreadable: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -11,7 +11,8 @@ MOMENTS = frozenset(
         "as_of", "available_on", "arrival_date", "cleared_at", "created", "drift_as_of",
         "expected_clear_by", "finished_at", "first_seen", "last_seen", "mirrored_at", "posted_at",
         "received_at", "settled_at", "started_at", "covered_from", "covered_to", "due_by",
-        "created_at", "seen_at", "current_deadline",
+        "created_at", "read_at", "oldest_created", "seen_at", "current_deadline",
+        "updated_at", "asked_at", "expires_at", "decided_at", "changed_at",
     }
 )  # fmt: skip
 """Fields that hold epoch seconds in the database; 0 there is null here."""

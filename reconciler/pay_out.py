@@ -1,213 +1,210 @@
-"""Pay a merchant out: decide in one transaction, send one Stripe transfer, record what came of it.
+"""Pay a merchant out: decide in one transaction, then have one Stripe transfer made for it.
 
-The instruction, its parameters and its key are stored before anything is sent. A definite no gives
-the money back; no answer leaves the payout `unknown` and its money reserved until a transfer that
-names it is seen. Must never send a second time what may have happened.
+Every check is made in the transaction that reserves the money, so that no two payouts are promised
+the same. What is sent, and what becomes of it, is `sending`'s business; here is what follows for
+the payout. Must not call Stripe inside a transaction.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import structlog
 
+from reconciler import approvals, claims, policy
 from reconciler.absorb import Arrival, absorb
+from reconciler.audit import Action, Actor, record
+from reconciler.bind import PAYOUT
+from reconciler.claims import Claim
 from reconciler.context import Context
-from reconciler.domain.books import Instruction, decided_payout
+from reconciler.domain.audit import SERVICE
 from reconciler.domain.ledger import merchant as merchant_account
-from reconciler.domain.money import major
-from reconciler.domain.positions import settle
+from reconciler.domain.payouts import (
+    Funds,
+    account_refusal,
+    amount_refusal,
+    funds_refusal,
+)
 from reconciler.domain.refusals import Refusal
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.gateway.client import Gateway
-from reconciler.gateway.outcomes import Ending, Outcome
-from reconciler.gateway.snapshots import PAYOUT_METADATA
-from reconciler.store import books, payouts, positions
+from reconciler.gateway.outcomes import Missing
+from reconciler.payout_steps import HANDLING, audit, current, decline, order, post, release_approved
+from reconciler.payout_steps import send as send
+from reconciler.sending import Sending, prepare
+from reconciler.sending import send as send_attempt
+from reconciler.store import books, merchants, mirror, objects, payouts
 from reconciler.store.database import Row, Session
+
+__all__ = ["decline", "pay_out", "release_approved", "send"]
 
 log = structlog.get_logger()
 
-STUCK_SECONDS = 90
-"""Longer than Stripe is waited for: what has not moved since was left behind by a crash."""
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A payout as it was asked for, and Stripe's available balance, read after the ledger
+    transaction `before`."""
+
+    merchant: str
+    amount: int
+    currency: str
+    available: int
+    before: int
+    actor: Actor = SERVICE
+    claim: Claim | None = None
 
 
 async def pay_out(
-    context: Context, stripe: Gateway, merchant: str, amount: int, currency: str
+    context: Context,
+    stripe: Gateway,
+    merchant: str,
+    amount: int,
+    currency: str,
+    *,
+    actor: Actor = SERVICE,
+    claim: Claim | None = None,
 ) -> Row | Refusal:
     """The payout as it stands after one attempt, or why it was not begun. `amount` in minor units.
 
-    Raises StripeUnavailable if the platform's available balance cannot be read: nothing was begun.
+    Raises StripeUnavailable if what it rests on cannot be read at Stripe: nothing was begun.
     """
-    async with context.database.read() as session:
-        before = await books.newest(session)
-    available = (await stripe.balance()).available.get(currency, 0)
-    decided = await _decide(context, merchant, amount, currency, available, before)
+    if claim is not None and claim.instruction:
+        return await _as_it_stands(context, stripe, claim.instruction)
+    refusal = amount_refusal("payout", amount, currency) or stripe.not_now()
+    if refusal:
+        return refusal
+    await _know_the_account(context, stripe, merchant)
+    there = await context.available.read(context.database, stripe)
+    available = there.amounts.get(currency, 0)
+    asked = _Asked(merchant, amount, currency, available, there.before, actor, claim)
+    decided = await _decide(context, asked)
     if isinstance(decided, Refusal):
         return decided
-    await _send(context, stripe, decided)
+    id, attempt = decided
+    if attempt is not None:
+        await send_attempt(context, stripe, attempt, HANDLING)
+    return await current(context, id)
+
+
+async def _know_the_account(context: Context, stripe: Gateway, merchant: str) -> None:
+    """What Stripe says of the merchant's account is in the records; read again if what is known
+    would not do, because a webhook may have been lost."""
     async with context.database.read() as session:
-        row = await payouts.get(session, decided)
-    assert row is not None
-    return row
-
-
-async def _decide(
-    context: Context, merchant: str, amount: int, currency: str, available: int, before: int
-) -> str | Refusal:
-    """The id of a payout whose money is reserved, or the first check that fails. `available` was
-    read at Stripe after the ledger transaction `before`."""
+        known = await merchants.get(session, merchant)
+        account = known["stripe_account"] if known else ""
+        record = (await objects.get(session, [account])).get(account) if account else None
+    if not account or account_refusal(merchant, record.snapshot if record else None) is None:
+        return
     now = context.now()
-    if amount <= 0:
-        return Refusal("amount_not_positive", "A payout must be of a positive amount.")
+    found = await stripe.retrieve(account, account, now)
+    if isinstance(found, Missing):
+        return
     async with context.write_books() as session:
-        known = await payouts.merchant(session, merchant)
-        if known is None:
-            return Refusal("unknown_merchant", f"There is no merchant {merchant}; create it first.")
-        if not known["stripe_account"]:
-            return Refusal(
-                "not_connected", f"Merchant {merchant} has no connected account; onboard it first."
-            )
-        available -= await books.released_since(session, before, currency)
-        refusal = await _affordable(session, merchant, amount, currency, available)
-        if refusal:
-            return refusal
-        id = context.new_id("pyt")
-        row = _instruction(id, merchant, known["stripe_account"], amount, currency, now)
+        await absorb(session, context.policy, [Arrival(s, "payout") for s in found], now)
+
+
+async def _decide(context: Context, asked: _Asked) -> tuple[str, Sending | None] | Refusal:
+    """A payout whose money is reserved, with the attempt that is to be sent at once unless it waits
+    for a second person; or the first check that fails."""
+    now = context.now()
+    async with context.write_books() as session:
+        known = await merchants.get(session, asked.merchant)
+        refusal = await _unpayable(session, known, asked, now)
+        if refusal or known is None:
+            return refusal or _unknown(asked.merchant)
+        judged = await policy.judge(
+            session,
+            kind=PAYOUT,
+            merchant=asked.merchant,
+            amount=asked.amount,
+            currency=asked.currency,
+            now=now,
+        )
+        if isinstance(judged, Refusal):
+            return judged
+        row = _instruction(context.new_id("pyt"), known["stripe_account"], asked, now)
+        row["status"] = "awaiting_approval" if judged else "sending"
         await payouts.insert(session, row)
-        await _post(session, row, counts=True, now=now)
-    log.info("payout.decided", payout=id, merchant=merchant, amount=amount, currency=currency)
-    return id
+        await post(session, row, counts=True, now=now)
+        attempt = None
+        if judged:
+            await approvals.ask(
+                session,
+                context,
+                instruction=row["id"],
+                kind=PAYOUT,
+                merchant=asked.merchant,
+                amount=asked.amount,
+                currency=asked.currency,
+                destination=row["destination"],
+                asked_by=asked.actor.key_id,
+                reasons=judged,
+            )
+        else:
+            attempt = await prepare(session, context, order(row), first=True)
+        await claims.decided(session, asked.claim, row["id"])
+        record(session, audit(asked.actor, Action.PAYOUT_REQUESTED, row), now)
+    log.info("payout.decided", payout=row["id"], merchant=asked.merchant, status=row["status"])
+    return row["id"], attempt
 
 
-async def _affordable(
-    session: Session, merchant: str, amount: int, currency: str, available: int
+def _unknown(merchant: str) -> Refusal:
+    return Refusal("unknown_merchant", f"There is no merchant {merchant}; create it first.")
+
+
+async def _unpayable(
+    session: Session, known: Row | None, asked: _Asked, now: int
 ) -> Refusal | None:
+    """The first reason why this merchant cannot be paid this amount now; None if there is none."""
+    if known is None:
+        return _unknown(asked.merchant)
+    account = known["stripe_account"]
+    if not account:
+        return Refusal(
+            "not_connected",
+            f"Merchant {asked.merchant} has no connected account; onboard it first.",
+        )
+    record = (await objects.get(session, [account])).get(account)
+    refusal = account_refusal(asked.merchant, record.snapshot if record else None)
+    return refusal or funds_refusal(
+        asked.merchant, asked.amount, asked.currency, await _funds(session, asked, now)
+    )
+
+
+async def _funds(session: Session, asked: _Asked, now: int) -> Funds:
     """Both balances that a payout needs: the merchant's own, and the platform's available at Stripe
     less what other commands have reserved."""
-    held = await books.balance(session, merchant_account(merchant))
+    currency = asked.currency
+    held = await books.balance(session, merchant_account(asked.merchant))
     owed = -sum(row["amount"] for row in held if row["currency"] == currency)
-    if owed < amount:
-        return Refusal(
-            "insufficient_merchant_balance",
-            f"Merchant {merchant} has {major(owed, currency)} {currency}; ask for that or less.",
-        )
     totals = await books.totals(session, PLATFORM)
     reserved = [r for r in totals if (r["kind"], r["currency"]) == ("reserved", currency)]
-    free = available + sum(row["books"] for row in reserved)
-    if free < amount:
-        return Refusal(
-            "insufficient_platform_available",
-            f"Stripe has {major(free, currency)} {currency} available for the platform now; wait"
-            " until pending funds become available, or ask for less.",
-        )
-    return None
+    taken = await books.released_since(session, asked.before, currency)
+    free = asked.available - taken + sum(row["books"] for row in reserved)
+    later = [] if free >= asked.amount else await mirror.becoming_available(session, currency, now)
+    return Funds(owed, free, later)
 
 
-def _instruction(
-    id: str, merchant: str, destination: str, amount: int, currency: str, now: int
-) -> dict[str, Any]:
-    parameters = {
-        "amount": amount,
-        "currency": currency,
-        "destination": destination,
-        "transfer_group": id,
-        "metadata": {PAYOUT_METADATA: id, "merchant_id": merchant},
-    }
+def _instruction(id: str, destination: str, asked: _Asked, now: int) -> dict[str, Any]:
     return {
         "id": id,
-        "merchant": merchant,
+        "merchant": asked.merchant,
         "destination": destination,
-        "amount": amount,
-        "currency": currency,
-        "status": "pending",
-        "parameters": msgspec.json.encode(parameters).decode(),
-        "first_sent_at": 0,
+        "amount": asked.amount,
+        "currency": asked.currency,
         "transfer_id": "",
+        "amount_reversed": 0,
         "failure_code": "",
         "failure_message": "",
+        "request_key": asked.claim.id if asked.claim else "",
         "created_at": now,
         "updated_at": now,
     }
 
 
-async def _post(session: Session, row: Row | dict[str, Any], *, counts: bool, now: int) -> None:
-    """Post the payout's own position: its money leaves the merchant, or comes back."""
-    payout = Instruction(row["id"], row["merchant"], row["amount"], row["currency"], "")
-    held = (await positions.of_families(session, {payout.id})).get(payout.id)
-    target = decided_payout(payout, counts=counts, at=row["created_at"])
-    position, posting = settle(held, target)
-    await positions.save(session, [position])
-    if posting:
-        await books.post(session, [(posting, payout.id)], now)
-
-
-async def resume(context: Context, stripe: Gateway) -> int:
-    """Payouts that a crash left between steps go on: how many.
-
-    A pending one was never sent, so it is sent. One that was being sent is unknown: it may have
-    happened.
-    """
-    now = context.now()
-    async with context.database.read() as session:
-        left = [r for r in await payouts.unresolved(session) if r["status"] != "unknown"]
-    stuck = [r for r in left if r["updated_at"] < now - STUCK_SECONDS]
-    for row in stuck:
-        if row["status"] == "pending":
-            await _send(context, stripe, row["id"])
-            continue
-        async with context.write() as session:
-            await payouts.move(
-                session,
-                row["id"],
-                expected="sending",
-                status="unknown",
-                now=now,
-                failure_code="no_answer",
-                failure_message="the service stopped before Stripe answered",
-            )
-    return len(stuck)
-
-
-async def _send(context: Context, stripe: Gateway, id: str) -> None:
-    """Send the transfer once, and write down what is known of it."""
-    async with context.write() as session:
-        row = await payouts.get(session, id)
-        moved = await payouts.move(
-            session, id, expected="pending", status="sending", now=context.now()
-        )
-    if row is None or not moved:
-        return
-    sent_at = context.now()
-    parameters = msgspec.json.decode(row["parameters"])
-    outcome = await stripe.create_transfer(parameters, key=f"payout:{id}")
-    async with context.write_books() as session:
-        await _record(context, session, row, outcome, stripe, sent_at)
-    log.info("payout.sent", payout=id, ending=outcome.ending.value, code=outcome.refusal.code)
-
-
-async def _record(
-    context: Context,
-    session: Session,
-    row: Row,
-    outcome: Outcome,
-    stripe: Gateway,
-    sent_at: int,
-) -> None:
-    now = context.now()
-    if outcome.ending is Ending.ACCEPTED:
-        found = stripe.read_answer(outcome.body, sent_at)
-        await absorb(session, context.policy, [Arrival(s, row["id"]) for s in found], now)
-        return
-    definite = outcome.ending is Ending.REFUSED
-    moved = await payouts.move(
-        session,
-        row["id"],
-        expected="sending",
-        status="failed" if definite else "unknown",
-        now=now,
-        failure_code=outcome.refusal.code,
-        failure_message=outcome.refusal.message,
-    )
-    if moved and definite:
-        await _post(session, row, counts=False, now=now)
+async def _as_it_stands(context: Context, stripe: Gateway, id: str) -> Row:
+    """What an earlier attempt of the same request decided; sent, if it was left before that."""
+    await send(context, stripe, id)
+    return await current(context, id)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.charged_twice import charged_twice
 from reconciler.detectors import Inputs, currencies, findings
 from reconciler.domain.bridge import Bridge, bridge, is_explained
 from reconciler.domain.findings import Finding
@@ -27,7 +28,8 @@ class Report:
 
 def report(inputs: Inputs) -> Report:
     """The findings, the bridges and the status that follow from them."""
-    found = findings(inputs)
+    found = [*findings(inputs), *charged_twice(inputs.gathered.charged_twice)]
+    found.sort(key=lambda f: (f.currency, f.kind, f.reference))
     bridges = tuple(_bridges(inputs, found))
     coverage = _coverage(inputs)
     return Report(_status(inputs, found, bridges, coverage), tuple(found), bridges, coverage)

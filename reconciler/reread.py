@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import structlog
 
+from reconciler import read_cards
 from reconciler.absorb import Arrival, absorb
+from reconciler.account_access import lost
 from reconciler.context import Context
 from reconciler.domain.snapshot import Snapshot
 from reconciler.gateway.client import Gateway
@@ -38,10 +40,16 @@ async def reread_due(context: Context, limit: int = BATCH) -> int:
 
 async def _reread(context: Context, stripe: Gateway, row: Row) -> int:
     object_id, read_at = row["object_id"], context.now()
+    if read_cards.reads(object_id):
+        return await _reread_card(context, stripe, row)
     try:
         found = await stripe.retrieve(object_id, row["stripe_account"], read_at)
     except (StripeUnavailable, Unreadable) as error:
-        found = Missing(str(error))
+        await _postpone(context, row, str(error))
+        return 0
+    if isinstance(found, Missing) and object_id.startswith("acct_"):
+        await lost(context, object_id)  # Stripe's answer is the proof: there is no more to read
+        return 1
     if isinstance(found, Missing):
         await _postpone(context, row, found.message)
         return 0
@@ -56,6 +64,20 @@ async def _reread(context: Context, stripe: Gateway, row: Row) -> int:
     async with context.database.read() as session:
         still = await objects.is_wanted(session, object_id)
     if still:  # by an event from later than our clock, say: not at once again
+        await _postpone(context, row, "read, and still in doubt")
+    return int(not still)
+
+
+async def _reread_card(context: Context, stripe: Gateway, row: Row) -> int:
+    object_id = row["object_id"]
+    try:
+        await read_cards.read_card_object(context, stripe, object_id)
+    except (StripeUnavailable, Unreadable) as error:
+        await _postpone(context, row, str(error))
+        return 0
+    async with context.database.read() as session:
+        still = await objects.is_wanted(session, object_id)
+    if still:
         await _postpone(context, row, "read, and still in doubt")
     return int(not still)
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import structlog
 
+from reconciler.bind import named
 from reconciler.context import Context
 from reconciler.domain.books import Family, positions
 from reconciler.domain.findings import Cause, Finding, FindingKind
 from reconciler.domain.ledger import total
-from reconciler.domain.lifecycle import Kind
 from reconciler.domain.positions import Position
 from reconciler.domain.snapshot import PLATFORM, Snapshot
-from reconciler.store import books, objects, payouts, runs
+from reconciler.store import books, objects, runs
 from reconciler.store import positions as stored_positions
 from reconciler.store.database import Session
 from reconciler.tracking import track
@@ -117,12 +117,10 @@ async def _expected(
     members: dict[str, list[Snapshot]] = {}
     for record in await objects.related(session, families):
         members.setdefault(record.snapshot.family, []).append(record.snapshot)
-    transfers = [s for f in members.values() for s in f if s.kind is Kind.TRANSFER]
-    named = {str(s.detail["payout"]) for s in transfers} - {""}
-    known = await payouts.instructions(session, named)
+    known = await named(session, [s for family in members.values() for s in family])
     expected: dict[str, Position] = {}
     for id in families:
-        family = Family(id, tuple(members.get(id, ())), known)
+        family = Family(id, tuple(members.get(id, ())), known.payouts, known.requests)
         for position in positions(family, context.policy.disputes_borne_by):
             expected[position.reference] = position
     return expected

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reconciler.domain.books import Bearer
+from reconciler.payment_system import PaymentSystem
 from reconciler.store.connection import check_url
 
 STRIPE_API = "https://api.stripe.com"
@@ -49,6 +51,16 @@ class Settings(BaseSettings):
     disputes_borne_by: Bearer = Field(
         Bearer.MERCHANT, validation_alias="RECONCILER_DISPUTES_BORNE_BY"
     )
+    trusted_proxies: str = Field("", validation_alias="RECONCILER_TRUSTED_PROXIES")
+    stripe_rate: float | None = Field(
+        None, gt=0, le=1_000_000, validation_alias="RECONCILER_STRIPE_RATE"
+    )
+    stripe_endpoint_rate: float | None = Field(
+        None, gt=0, le=1_000_000, validation_alias="RECONCILER_STRIPE_ENDPOINT_RATE"
+    )
+    instances: int = Field(1, ge=1, le=1000, validation_alias="RECONCILER_INSTANCES")
+    metrics_key: SecretStr = Field(SecretStr(""), validation_alias="RECONCILER_METRICS_KEY")
+    approval_hours: int = Field(72, ge=1, le=24 * 90, validation_alias="RECONCILER_APPROVAL_HOURS")
     only: Literal["", "http", "jobs"] = Field("", validation_alias="RECONCILER_ONLY")
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
         "info", validation_alias="RECONCILER_LOG_LEVEL"
@@ -59,6 +71,18 @@ class Settings(BaseSettings):
     def _a_database(cls, url: str) -> str:
         check_url(url)
         return url
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, written: str) -> str:
+        try:
+            _parsed_networks(written)
+        except ValueError:
+            raise ValueError(
+                "must be addresses or networks with commas between them, such as"
+                " 10.0.0.5, 192.168.0.0/24"
+            ) from None
+        return written
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -84,6 +108,8 @@ class Settings(BaseSettings):
             raise ValueError("STRIPE_PUBLISHABLE_KEY must begin with pk_test_ or pk_live_")
         if self.admin_key.get_secret_value() and len(self.admin_key.get_secret_value()) < 16:
             raise ValueError("RECONCILER_ADMIN_KEY must have at least 16 characters")
+        if self.metrics_key.get_secret_value() and len(self.metrics_key.get_secret_value()) < 16:
+            raise ValueError("RECONCILER_METRICS_KEY must have at least 16 characters")
         return self
 
     @property
@@ -91,10 +117,35 @@ class Settings(BaseSettings):
         """The mode of the secret key; None without one."""
         return key_mode(self.stripe_secret_key.get_secret_value())
 
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Whose word on where a request came from is taken."""
+        return _parsed_networks(self.trusted_proxies)
+
     def webhook_secrets(self, *, connect: bool) -> tuple[str, ...]:
         """The signing secrets of one endpoint, the current and those being rotated out."""
         written = self.stripe_connect_webhook_secret if connect else self.stripe_webhook_secret
         return tuple(s.strip() for s in written.get_secret_value().split(",") if s.strip())
+
+    def payment_system(self) -> PaymentSystem:
+        """What may be shown of how this is connected to Stripe: every secret masked."""
+        base, channels = self.base_url.rstrip("/"), ("platform", "connect")
+        key = self.stripe_secret_key.get_secret_value()
+        return PaymentSystem(
+            secret_key=masked(key),
+            restricted=key.startswith("rk_"),
+            livemode=self.livemode,
+            publishable_key=self.stripe_publishable_key,
+            api_base=self.stripe_api_base,
+            webhook_urls={
+                "platform": f"{base}/webhooks/stripe",
+                "connect": f"{base}/webhooks/stripe/connect",
+            },
+            webhook_secrets={
+                name: tuple(masked(s) for s in self.webhook_secrets(connect=name == "connect"))
+                for name in channels
+            },
+        )
 
     def require_stripe(self) -> None:
         """Raises BadSettings unless Stripe can be asked."""
@@ -122,8 +173,12 @@ def masked(secret: str) -> str:
     """A key as it may be shown: its prefix and last four characters."""
     if len(secret) < 16:
         return "…" if secret else ""
-    prefix = "_".join(secret.split("_")[:2]) + "_" if secret.count("_") > 1 else secret[:3]
-    return f"{prefix}…{secret[-4:]}"
+    known = re.match(r"(sk|rk|pk)_(test|live)_|whsec_|rec_", secret)
+    return f"{known[0] if known else ''}…{secret[-4:]}"
+
+
+def _parsed_networks(written: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(one.strip()) for one in written.split(",") if one.strip())
 
 
 def _is_address(url: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
@@ -12,6 +14,7 @@ from rich.console import Console
 
 from reconciler import printing
 from reconciler.app import configure_logging, opened
+from reconciler.audit import Actor
 from reconciler.context import Context
 from reconciler.settings import load
 
@@ -33,6 +36,15 @@ def with_context(work: Callable[[Context], Awaitable[int]], *, stripe: bool = Fa
             return await work(context)
 
     raise SystemExit(asyncio.run(run()))
+
+
+def local_actor() -> Actor:
+    """Whoever is at the command line, by the name the machine knows them by."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may have a user without a name
+        name = f"uid {os.getuid()}"
+    return Actor("", f"cli:{name}", "local")
 
 
 def print_json(value: Any) -> None:

@@ -15,7 +15,8 @@ from reconciler.domain.ledger import merchant as merchant_account
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.payments import Payment, payment
 from reconciler.domain.snapshot import PLATFORM
-from reconciler.store import books, objects, payouts, runs
+from reconciler.gateway.budget import Priority
+from reconciler.store import books, merchants, objects, runs
 from reconciler.store.database import Session
 
 Cursor = tuple[int, str]
@@ -61,21 +62,21 @@ async def _families(session: Session, ids: Sequence[str]) -> list[Payment]:
 
 async def merchant_balance(session: Session, merchant: str) -> list[dict[str, Any]]:
     """Per currency, in minor units: completed payments less the platform's share, less refunds,
-    payouts not failed or cancelled, and disputes. `reserved` is the part of `paid_out` whose
-    outcome at Stripe is still open."""
+    payouts not failed or cancelled, and disputes. `reserved` is the part of `paid_out` and
+    `refunded` whose outcome at Stripe is still open."""
     kinds: dict[str, dict[str, int]] = {}
     for row in await books.activity(session, merchant_account(merchant)):
         kinds.setdefault(row["currency"], {})[row["kind"]] = row["amount"]
-    open_payouts: dict[str, int] = {}
-    for row in await payouts.unfinished(session, merchant):
-        open_payouts[row["currency"]] = row["amount"]
+    held: dict[str, int] = {}
+    for row in await merchants.reserved(session, merchant):
+        held[row["currency"]] = row["amount"]
     return [
         {
             "currency": currency,
             "settled_in": -moved.get("payment", 0),
-            "refunded": moved.get("refund", 0),
+            "refunded": moved.get("refund", 0) + moved.get("refund_request", 0),
             "paid_out": moved.get("payout", 0) + moved.get("transfer", 0),
-            "reserved": open_payouts.get(currency, 0),
+            "reserved": held.get(currency, 0),
             "disputed": moved.get("dispute", 0),
             "balance": -sum(moved.values()),
         }
@@ -87,7 +88,8 @@ async def platform_balance(context: Context) -> list[dict[str, Any]]:
     """Stripe's figures read now (or, without a key, at the last run) beside the books'.
 
     Raises StripeUnavailable."""
-    reading = await context.stripe.balance() if context.stripe else None
+    stripe = context.stripe.at(Priority.CHECK) if context.stripe else None
+    reading = await stripe.balance() if stripe else None
     async with context.database.read(snapshot=True) as session:
         totals = await books.totals(session, PLATFORM)
         run = await runs.run(session, "latest")

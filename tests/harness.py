@@ -16,14 +16,35 @@ from reconciler.app import World, build_app
 from reconciler.apply import apply_all
 from reconciler.check import check
 from reconciler.context import Context
+from reconciler.gateway.budget import Pace
 from reconciler.recover import recover_events
 from reconciler.reread import reread_due
 from reconciler.settings import Settings
 from reconciler.simulator import Simulator
-from reconciler.store import payouts, runs
+from reconciler.store import merchants, runs
 from reconciler.store.database import Session
 
 T = TypeVar("T")
+
+
+class Hourglass:
+    """Virtual time for what is asked of Stripe: it stands still but for the simulator's clock, and
+    whoever would sleep moves it instead. So nobody waits, and the budget is kept all the same."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now, self.slept = now, 0.0
+
+    def now(self) -> float:
+        return self._now() + self.slept
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        await asyncio.sleep(0)
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(self.now, self.sleep)
+
 
 BASE = "http://service.test"
 SECRET = "whsec_platform_0123456789"
@@ -92,7 +113,7 @@ class Service:
         """A merchant with an onboarded connected account; the account's id."""
         account = self.simulator.acts.connect_account(country=country)
         async with self.context.write() as session:
-            await payouts.add_merchant(session, id, id.title(), account, self.context.now())
+            await merchants.connect(session, id, id.title(), account, self.context.now())
         return account
 
     async def query(self, sql: str, **values: Any) -> list[dict[str, Any]]:
@@ -107,15 +128,27 @@ class Service:
 
 @asynccontextmanager
 async def service(
-    database_url: str, simulator: Simulator | None = None, **more: Any
+    database_url: str,
+    simulator: Simulator | None = None,
+    pace: Pace | None = None,
+    first_id: int = 1,
+    **more: Any,
 ) -> AsyncIterator[Service]:
-    """A service with its schema in place and both webhook endpoints registered; no jobs run."""
+    """A service with its schema in place and both webhook endpoints registered; no jobs run.
+
+    A second one on the same database counts its ids from another `first_id`.
+    """
     stripe = simulator or Simulator(seed=3)
     if not stripe.world.home.shelf("webhook_endpoint"):
         stripe.webhooks.register(f"{BASE}/webhooks/stripe", SECRET)
         stripe.webhooks.register(f"{BASE}/webhooks/stripe/connect", CONNECT_SECRET, connect=True)
-    numbers = itertools.count(1)
-    world = World(stripe.clock.now, lambda prefix: f"{prefix}_{next(numbers):04d}", stripe.app)
+    numbers = itertools.count(first_id)
+    world = World(
+        stripe.clock.now,
+        lambda prefix: f"{prefix}_{next(numbers):04d}",
+        stripe.app,
+        pace or Hourglass(stripe.clock.now).pace,
+    )
     stamina.set_testing(True, attempts=2)
     app = build_app(settings(database_url, **more), world, jobs=False)
     async with app.router.lifespan_context(app):

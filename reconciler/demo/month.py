@@ -21,7 +21,7 @@ from reconciler.pay_out import pay_out
 from reconciler.reread import reread_due
 from reconciler.simulator import Simulator
 from reconciler.simulator.kernel.calendar import weekday
-from reconciler.store import payouts
+from reconciler.store import merchants
 from reconciler.store.database import Row
 from reconciler.views import merchant_balance
 
@@ -106,7 +106,7 @@ async def _onboard(month: Month) -> None:
         )
         month.connected[shop.id] = account
         async with month.context.write() as session:
-            await payouts.add_merchant(session, shop.id, shop.name, account, month.context.now())
+            await merchants.connect(session, shop.id, shop.name, account, month.context.now())
         month.count("merchants")
 
 

@@ -61,6 +61,8 @@ def prepare(folder: Path, port: int) -> Demo:
             "STRIPE_API_BASE": "http://stripe.simulator",
             "RECONCILER_ADMIN_KEY": admin_key,
             "RECONCILER_BASE_URL": base,
+            "RECONCILER_STRIPE_RATE": 100_000,  # a month in seconds; the simulator takes it
+            "RECONCILER_STRIPE_ENDPOINT_RATE": 100_000,
         }
     )
     ids = (f"{number:06d}" for number in range(1, 10**6))

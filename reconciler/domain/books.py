@@ -12,6 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.domain.instructions import (
+    Instruction,
+    RefundRequest,
+    decided_payout,
+    decided_refund,
+)
 from reconciler.domain.ledger import (
     BANK,
     DISPUTES,
@@ -28,23 +34,27 @@ from reconciler.domain.lifecycle import Kind
 from reconciler.domain.positions import Position, PositionKind
 from reconciler.domain.snapshot import BAD_FEE, PLATFORM, Snapshot
 
+__all__ = [
+    "Bearer",
+    "Family",
+    "Instruction",
+    "Owner",
+    "RefundRequest",
+    "amount_reversed",
+    "captured_by_charge",
+    "decided_payout",
+    "decided_refund",
+    "owner_of",
+    "positions",
+    "refund_counts",
+]
+
 
 class Bearer(StrEnum):
     """Who carries the amount of a dispute while it is withdrawn."""
 
     MERCHANT = "merchant"
     PLATFORM = "platform"
-
-
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """A payout of ours as the transfer that executes it needs to know it."""
-
-    id: str
-    merchant: str
-    amount: int
-    currency: str
-    transfer_id: str  # empty until one transfer has been accepted as its execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,7 @@ class Family:
     id: str
     snapshots: tuple[Snapshot, ...]
     payouts: Mapping[str, Instruction] = field(default_factory=dict)
+    requests: Mapping[str, RefundRequest] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> list[Snapshot]:
         found = [s for s in self.snapshots if s.kind is kind and s.stripe_account == PLATFORM]
@@ -164,6 +175,7 @@ def _refunds(family: Family, owner: Owner) -> Iterator[Position]:
             [
                 Line(owner.account, refund.currency, amount),
                 Line(clearing(refund.id), refund.currency, -amount),
+                *_released(refund, family),
             ]
         )
         yield Position(
@@ -175,6 +187,18 @@ def _refunds(family: Family, owner: Owner) -> Iterator[Position]:
             refund.created,
             lines,
         )
+
+
+def _released(refund: Snapshot, family: Family) -> list[Line]:
+    """What was reserved for a refund that we asked for, given back to whoever bore it: the refund
+    itself now says what was taken from whom."""
+    request = family.requests.get(str(refund.detail.get("request", "")))
+    if request is None or request.refund_id != refund.id:
+        return []
+    return [
+        Line(reserved(request.id), request.currency, request.amount),
+        Line(request.account, request.currency, -request.amount),
+    ]
 
 
 WITHDRAWN = frozenset(
@@ -212,12 +236,11 @@ def _transfers(family: Family) -> Iterator[Position]:
 
     One that nobody here asked for stays a fact alone, and so a finding.
     """
-    reversals = sum(r.amount for r in family.of(Kind.REVERSAL))
     for transfer in family.of(Kind.TRANSFER):
         payout = family.payouts.get(str(transfer.detail["payout"]))
         if payout is None or payout.transfer_id != transfer.id:
             continue
-        back = max(int(transfer.detail["amount_reversed"]), reversals)
+        back = amount_reversed(family, transfer)
         lines = total(
             [
                 Line(reserved(payout.id), payout.currency, payout.amount),
@@ -251,14 +274,8 @@ def _bank_payouts(family: Family) -> Iterator[Position]:
         )
 
 
-def decided_payout(payout: Instruction, *, counts: bool, at: int) -> Position:
-    """The position of a payout of ours: its money leaves the merchant when it is decided, and
-    comes back when it fails or is cancelled."""
-    amount = payout.amount if counts else 0
-    lines = total(
-        [
-            Line(merchant(payout.merchant), payout.currency, amount),
-            Line(reserved(payout.id), payout.currency, -amount),
-        ]
-    )
-    return Position(payout.id, PositionKind.PAYOUT, payout.id, PLATFORM, payout.merchant, at, lines)
+def amount_reversed(family: Family, transfer: Snapshot) -> int:
+    """How much of a transfer has come back: the transfer and its reversals both tell, and what
+    came back never shrinks."""
+    reversals = sum(r.amount for r in family.of(Kind.REVERSAL))
+    return max(int(transfer.detail["amount_reversed"]), reversals)

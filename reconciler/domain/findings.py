@@ -44,6 +44,7 @@ class Cause(StrEnum):
     MADE_OUTSIDE = "made_outside"
     DIFFERS_FROM_DECISION = "differs_from_decision"
     SECOND_TRANSFER = "second_transfer"
+    SECOND_CHARGE = "second_charge"
     NOT_AT_STRIPE = "not_at_stripe"
     UNKNOWN_TYPE = "unknown_type"
     UNKNOWN_STATUS = "unknown_status"

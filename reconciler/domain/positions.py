@@ -17,6 +17,7 @@ class PositionKind(StrEnum):
 
     PAYMENT = "payment"
     REFUND = "refund"
+    REFUND_REQUEST = "refund_request"
     DISPUTE = "dispute"
     PAYOUT = "payout"
     TRANSFER = "transfer"

@@ -7,22 +7,28 @@ keeps a definite no apart from not knowing. Must not decide what to do about eit
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import re
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import stamina
 import stripe
 
-from reconciler.domain.facts import PAYMENTS_BALANCE, BalanceTransaction
+from reconciler.domain.facts import BalanceTransaction
+from reconciler.domain.refusals import Refusal
 from reconciler.domain.snapshot import PLATFORM, Origin, Snapshot
 from reconciler.gateway import fields, snapshots
+from reconciler.gateway.budget import Limits, Pace, Priority
 from reconciler.gateway.fields import Json
+from reconciler.gateway.movements import balance_transaction
 from reconciler.gateway.outcomes import Missing, Outcome, StripeUnavailable, outcome_of
 from reconciler.gateway.snapshots import Reading, Rendered
 from reconciler.gateway.transport import Transport
+from reconciler.gateway.wire import Wire
 
 T = TypeVar("T")
 
@@ -67,11 +73,13 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class BalanceReading:
-    """Stripe's own figures for one account, per currency, in minor units; absent means zero."""
+    """Stripe's own figures for one account, per currency, in minor units; absent means zero.
+    `card` is the part of what is available that transfers draw on."""
 
     available: Mapping[str, int]
     pending: Mapping[str, int]
     livemode: bool
+    card: Mapping[str, int] = field(default_factory=dict)
 
     def total(self, currency: str) -> int:
         return self.available.get(currency, 0) + self.pending.get(currency, 0)
@@ -88,21 +96,37 @@ class Gateway:
         api_version: str,
         api_base: str = "https://api.stripe.com",
         reading: Reading | None = None,
+        limits: Limits | None = None,
+        pace: Pace | None = None,
     ) -> None:
         stripe.enable_telemetry = False
         self._reading = reading or Reading()
         self._api_version = api_version
         self._transport = transport
-        self._client = stripe.StripeClient(
+        self._priority = Priority.COMMAND_READ
+        client = stripe.StripeClient(
             key,
             stripe_version=api_version,
             http_client=transport,
             base_addresses={"api": api_base.rstrip("/")},
             max_network_retries=0,
         )
+        pace = pace or Pace(time.monotonic, asyncio.sleep)
+        self.wire = Wire(client, limits or Limits(), pace)
 
     async def close(self) -> None:
+        self.wire.budget.close()
         await self._transport.close_async()
+
+    def at(self, priority: Priority) -> Gateway:
+        """The same door, for reads of this class. Commands keep going first."""
+        same = copy.copy(self)
+        same._priority = priority
+        return same
+
+    def not_now(self) -> Refusal | None:
+        """Why no command may be begun at present: to be asked before anything is reserved."""
+        return self.wire.not_now()
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -113,6 +137,7 @@ class Gateway:
             _by_currency(body, "available"),
             _by_currency(body, "pending"),
             body.get("livemode") is True,
+            _from_cards(body),
         )
 
     async def balance_transactions(
@@ -168,6 +193,14 @@ class Gateway:
             params["starting_after"] = cursor
         return await self._get(path, params, account)
 
+    async def get(self, path: str, params: Mapping[str, Any], account: str = PLATFORM) -> Json:
+        """What Stripe has at a path. Raises StripeUnavailable."""
+        return await self._get(path, params, account)
+
+    async def once(self, path: str, params: Mapping[str, Any]) -> Json:
+        """`get` without a second try. Raises StripeError, or CircuitOpen."""
+        return await self._send("get", path, params, PLATFORM)
+
     async def _get(self, path: str, params: Mapping[str, Any], account: str) -> Json:
         try:
             async for attempt in stamina.retry_context(
@@ -185,36 +218,30 @@ class Gateway:
         return await self._request(method, path, **params, **scope)
 
     async def _request(self, method: str, path: str, **options: Any) -> Json:
-        """The answer's object. Raises StripeError only: what the SDK stumbles over in an answer
-        that is not Stripe's (a proxy's page, broken bytes) leaves the outcome as open as no answer.
-        """
-        try:
-            answer = await self._client.raw_request_async(method, path, **options)
-        except stripe.StripeError:
-            raise
-        except Exception as error:
-            text = f"the answer to {path} is not Stripe's ({type(error).__name__})"
-            raise stripe.APIError(text) from error
-        if not isinstance(answer.data, Mapping):
-            raise stripe.APIError(f"the answer to {path} is not an object")
-        return answer.data
+        """The answer's object. Raises StripeError, or CircuitOpen for a read not sent at all."""
+        priority = self._priority if method == "get" else Priority.COMMAND
+        return await self.wire.send(priority, method, path, options)
 
     # -- commands -----------------------------------------------------------------------------
 
-    async def create_transfer(self, parameters: Mapping[str, Any], key: str) -> Outcome:
-        """Send the one transfer of a payout, with parameters and key stored beforehand.
+    async def post(
+        self, path: str, parameters: Mapping[str, Any], key: str, account: str = PLATFORM
+    ) -> Outcome:
+        """Send a command once, with parameters and key stored beforehand.
 
         https://docs.stripe.com/api/idempotent_requests
         """
+        assert not _FIXED & parameters.keys()
+        scope = {} if account == PLATFORM else {"stripe_account": account}
         try:
-            body = await self._request("post", "/v1/transfers", **parameters, idempotency_key=key)
+            body = await self._request("post", path, **parameters, **scope, idempotency_key=key)
         except stripe.StripeError as error:
             return outcome_of(error)
         return Outcome.accepted(body)
 
-    def read_answer(self, body: Json, read_at: int) -> list[Snapshot]:
+    def read_answer(self, body: Json, read_at: int, account: str = PLATFORM) -> list[Snapshot]:
         """The snapshots in a command's answer."""
-        return snapshots.read(body, self._rendered(read_at, PLATFORM), self._reading)
+        return snapshots.read(body, self._rendered(read_at, account), self._reading)
 
 
 def _worth_repeating(error: Exception) -> bool:
@@ -232,6 +259,17 @@ def _by_currency(body: Json, key: str) -> dict[str, int]:
     return found
 
 
+def _from_cards(body: Json) -> dict[str, int]:
+    """What is available of money that came by card; all of it where Stripe does not say."""
+    found: dict[str, int] = {}
+    for entry in fields.rows(body, "available"):
+        unit, sources = fields.currency(entry), fields.inner(entry, "source_types")
+        holder, key = (sources, "card") if sources else (entry, "amount")
+        money = fields.amount(holder, key, 0, signed=True)
+        found[unit] = found.get(unit, 0) + money
+    return found
+
+
 def _next(body: Json) -> str:
     """The cursor of the next page. Raises Unreadable if there is one and it cannot be asked for."""
     rows = fields.rows(body, "data")
@@ -241,55 +279,3 @@ def _next(body: Json) -> str:
     if not cursor:
         raise fields.Unreadable("data has more rows and none to go on from")
     return cursor
-
-
-def balance_transaction(body: Json, account: str) -> BalanceTransaction:
-    """One movement from Stripe's JSON, with its source expanded or not. Raises Unreadable."""
-    source = body.get("source")
-    expanded: Json = source if isinstance(source, Mapping) else {}
-    rate = body.get("exchange_rate")
-    return BalanceTransaction(
-        id=fields.text(body, "id"),
-        stripe_account=account,
-        type=fields.text(body, "type"),
-        reporting_category=fields.text(body, "reporting_category"),
-        balance_type=fields.text(body, "balance_type") or PAYMENTS_BALANCE,
-        currency=fields.currency(body),
-        amount=fields.amount(body, "amount", signed=True),
-        fee=fields.amount(body, "fee", 0, signed=True),
-        net=fields.amount(body, "net", signed=True),
-        created=fields.seconds(body, "created"),
-        available_on=fields.seconds(body, "available_on"),
-        status=fields.text(body, "status"),
-        source=fields.text(body, "source"),
-        source_amount=_source_amount(expanded, body),
-        source_currency=fields.text(expanded, "currency"),
-        source_charge=fields.text(expanded, "charge"),
-        exchange_rate="" if rate is None else repr(rate),
-        description=_description(body.get("description")),
-    )
-
-
-def _description(written: Any) -> str:
-    """Free text, cut to what is kept. It explains and never decides."""
-    if written is not None and not isinstance(written, str):
-        raise fields.Unreadable("description is not text")
-    clean = (written or "").replace("\x00", "").encode("utf-8", "replace").decode()
-    return clean[: fields.LONGEST_TEXT]
-
-
-def _source_amount(source: Json, movement: Json) -> int:
-    """What of the source moved, in its own currency: of a transfer's return the reversal's amount,
-    of a charge what was captured, or the whole where the rest goes back by a movement of its own.
-    """
-    for reversal in fields.items(source, "reversals"):
-        if fields.text(reversal, "balance_transaction") == fields.text(movement, "id"):
-            return fields.amount(reversal, "amount")
-    rate = movement.get("exchange_rate")
-    if source.get("object") == "charge" and isinstance(rate, (int, float)):
-        whole = fields.amount(source, "amount")
-        captured = fields.amount(source, "amount_captured", whole)
-        moved = fields.amount(movement, "amount", signed=True)
-        # The rate only tells the two apart; no money is computed from it.
-        return min(captured, whole, key=lambda own: abs(own * Fraction(repr(rate)) - moved))
-    return fields.amount(source, "amount", 0, signed=True)

@@ -6,12 +6,16 @@ answers are final, https://docs.stripe.com/error-low-level#idempotency.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import Any
 
 import stripe
+
+from reconciler.domain.sending import Ending
+
+__all__ = ["DEFINITE", "Ending", "Missing", "Outcome", "Refusal", "StripeUnavailable"]
 
 
 class StripeUnavailable(Exception):
@@ -20,9 +24,17 @@ class StripeUnavailable(Exception):
     `missing` says that Stripe did answer: what was asked for does not exist.
     """
 
-    def __init__(self, path: str, error: stripe.StripeError) -> None:
-        super().__init__(f"GET {path} at Stripe failed: {refusal(error).message}")
-        self.missing = error.http_status == 404 or refusal(error).code == "resource_missing"
+    def __init__(self, path: str, error: stripe.StripeError, method: str = "GET") -> None:
+        super().__init__(f"{method} {path} at Stripe failed: {refusal(error).message}")
+        # A connected account that is not there, or has left the platform, is a 403.
+        self.missing = error.http_status == 404 or refusal(error).code in (
+            "resource_missing",
+            "account_invalid",
+        )
+
+
+_QUOTED_KEY = re.compile(r"\b((?:sk|rk|pk)_(?:test|live)_)[\w*.…-]*?(\w{4})\b(?![*.…-]*\w)")
+"""A key in Stripe's words, of which it leaves up to six characters; four are enough to know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +52,16 @@ class Refusal:
     message: str
 
 
-class Ending(StrEnum):
-    """Closed list: what is known about a command's effect."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended; `body` of an accepted one, `refusal` otherwise."""
+    """How a command ended; `body` of an accepted one, `refusal` otherwise, with the status of the
+    answer (0 without one) and all that Stripe's error says, which can hold an object it made."""
 
     ending: Ending
     body: Mapping[str, Any]
     refusal: Refusal
+    http_status: int = 0
+    error: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def accepted(body: Any) -> Outcome:
@@ -81,10 +88,17 @@ def refusal(error: stripe.StripeError) -> Refusal:
     """What Stripe said. `error.code` is often empty where the body's own code is not."""
     body = error.error
     code = error.code or (getattr(body, "code", None) if body is not None else None)
-    return Refusal(str(code or type(error).__name__), str(error.user_message or error)[:500])
+    message = _QUOTED_KEY.sub(r"\1…\2", str(error.user_message or error))
+    return Refusal(str(code or type(error).__name__), message[:500])
 
 
 def outcome_of(error: stripe.StripeError) -> Outcome:
     """The outcome of a command that ended in this error."""
     ending = Ending.REFUSED if isinstance(error, DEFINITE) else Ending.UNKNOWN
-    return Outcome(ending, {}, refusal(error))
+    code = refusal(error)
+    if isinstance(error, stripe.IdempotencyError):
+        code = Refusal("idempotency_error", code.message)
+    status = 429 if isinstance(error, stripe.RateLimitError) else error.http_status or 0
+    body = error.json_body
+    said = body.get("error") if isinstance(body, Mapping) else None
+    return Outcome(ending, {}, code, status, said if isinstance(said, Mapping) else {})

@@ -13,6 +13,7 @@ from typing import Any
 
 from reconciler.domain.lifecycle import NO_STATUS, Kind
 from reconciler.domain.snapshot import BAD_FEE, Origin, Snapshot
+from reconciler.gateway import account_fields
 from reconciler.gateway.fields import (
     Json,
     Unreadable,
@@ -22,7 +23,6 @@ from reconciler.gateway.fields import (
     items,
     seconds,
     text,
-    texts,
 )
 
 KINDS = {
@@ -39,6 +39,17 @@ KINDS = {
 
 PAYOUT_METADATA = "reconciler_payout"
 """The metadata key on a transfer that names the payout it executes."""
+
+INVOICE_METADATA = "reconciler_invoice"
+DEBIT_METADATA = "reconciler_debit"
+"""On a PaymentIntent: the invoice that it is to pay, and the try of ours that made it."""
+
+CUSTOMER_METADATA = "reconciler_customer"
+"""On a Stripe customer and on a card's set-up: our customer."""
+
+REFUND_METADATA = "reconciler_refund"
+REVERSAL_METADATA = "reconciler_reversal"
+"""The same on a refund, and on a transfer reversal, for the instruction of ours behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,7 @@ def _snapshot(
     return Snapshot(
         kind=kind,
         id=id,
-        stripe_account=rendered.stripe_account,
+        stripe_account=_whose(kind, id, rendered),
         family=family,
         status=text(body, "status") if status is None else status,
         amount=amount(body, "amount", signed=kind is Kind.BANK_PAYOUT) if money else 0,
@@ -101,6 +112,13 @@ def _snapshot(
         api_version=rendered.api_version,
         detail=detail,
     )
+
+
+def _whose(kind: Kind, id: str, rendered: Rendered) -> str:
+    """The Stripe account that an object belongs to. A connected account is read under the
+    platform's name, and belongs to itself."""
+    read = kind is Kind.ACCOUNT and rendered.origin is Origin.FETCHED
+    return id if read else rendered.stripe_account
 
 
 def _ownership(body: Json, reading: Reading) -> dict[str, Any]:
@@ -121,6 +139,7 @@ def _fee(written: str) -> int:
 
 def _payment_intent(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
     charges = items(body, "charges")  # until API version 2022-11-15; newest first
+    metadata, error = inner(body, "metadata"), inner(body, "last_payment_error")
     detail = {
         **_ownership(body, reading),
         "amount_received": amount(body, "amount_received", 0),
@@ -128,7 +147,11 @@ def _payment_intent(body: Json, rendered: Rendered, reading: Reading) -> list[Sn
         "latest_charge": text(body, "latest_charge") or (text(charges[0], "id") if charges else ""),
         "capture_method": text(body, "capture_method"),
         "customer": text(body, "customer"),
-        "failure": text(inner(body, "last_payment_error"), "code"),
+        "failure": text(error, "code"),
+        "decline_code": text(error, "decline_code"),
+        "advice_code": text(error, "advice_code"),
+        "invoice": text(metadata, INVOICE_METADATA),
+        "debit": text(metadata, DEBIT_METADATA),
     }
     own = _snapshot(Kind.PAYMENT_INTENT, body, rendered, text(body, "id"), detail)
     return [own, *(s for charge in charges for s in _charge(charge, rendered, reading))]
@@ -162,6 +185,7 @@ def _refund(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
         "failure": text(body, "failure_reason"),
         "balance_transaction": text(body, "balance_transaction"),
         "failure_balance_transaction": text(body, "failure_balance_transaction"),
+        "request": text(inner(body, "metadata"), REFUND_METADATA),
     }
     family = detail["payment_intent"] or detail["charge"] or text(body, "id")
     return [_snapshot(Kind.REFUND, body, rendered, family, detail)]
@@ -187,6 +211,7 @@ def _reversal(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
         "transfer": text(body, "transfer"),
         "source_refund": text(body, "source_refund"),
         "balance_transaction": text(body, "balance_transaction"),
+        "request": text(inner(body, "metadata"), REVERSAL_METADATA),
     }
     family = text(body, "transfer") or text(body, "id")
     return [_snapshot(Kind.REVERSAL, body, rendered, family, detail, status=NO_STATUS)]
@@ -233,19 +258,7 @@ def _withdrawn(movements: list[Json], disputed: int, unit: str) -> int | None:
 
 
 def _account(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
-    requirements = inner(body, "requirements")
-    detail = {
-        "transfers": text(inner(body, "capabilities"), "transfers"),
-        "charges_enabled": body.get("charges_enabled") is True,
-        "payouts_enabled": body.get("payouts_enabled") is True,
-        "details_submitted": body.get("details_submitted") is True,
-        "disabled_reason": text(requirements, "disabled_reason"),
-        "currently_due": texts(requirements, "currently_due"),
-        "current_deadline": seconds(requirements, "current_deadline", 0),
-        "country": text(body, "country"),
-        "default_currency": text(body, "default_currency"),
-        "type": text(body, "type"),
-    }
+    detail = account_fields.detail(body)
     return [_snapshot(Kind.ACCOUNT, body, rendered, text(body, "id"), detail, status=NO_STATUS)]
 
 

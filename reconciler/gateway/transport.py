@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 import httpx
 import stripe
 
+from reconciler.gateway.budget import IN_FLIGHT
+
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 30.0
 
@@ -56,7 +58,7 @@ def _unanswered(error: BaseException) -> NoReturn:
 
 def client(app: Any = None) -> httpx.AsyncClient:
     """The httpx client for one event loop; `app` answers in place of the network (an ASGI app)."""
-    limits = httpx.Limits(max_connections=20, max_keepalive_connections=20)
+    limits = httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
     timeout = httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS)
     if app is None:
         return httpx.AsyncClient(timeout=timeout, limits=limits)

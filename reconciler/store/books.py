@@ -106,11 +106,13 @@ async def newest(session: Session) -> int:
 
 async def released_since(session: Session, transaction_id: int, currency: str) -> int:
     """What Stripe has accepted of reservations since that ledger transaction, in minor units: a
-    balance read at Stripe before it may not know of it yet."""
+    balance read at Stripe before it may not know of it yet. What is given back because nothing was
+    made is not counted: it was never taken from that balance."""
     row = await session.one(
         "SELECT CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) AS amount FROM ledger_transactions t"
-        " JOIN entries e ON e.transaction_id = t.id WHERE t.id > :after AND t.kind = 'transfer'"
-        " AND e.currency = :currency AND e.amount > 0 AND e.account LIKE :reserved",
+        " JOIN entries e ON e.transaction_id = t.id WHERE t.id > :after"
+        " AND t.kind IN ('transfer', 'refund') AND e.currency = :currency AND e.amount > 0"
+        " AND e.account LIKE :reserved",
         after=transaction_id,
         currency=currency,
         reserved="reserved:%",
@@ -169,6 +171,24 @@ async def entries(session: Session, accounts: Collection[str], limit: int = 5000
         " JOIN ledger_transactions t ON t.id = e.transaction_id"
         " WHERE e.account IN {each:accounts} ORDER BY t.id DESC, e.line LIMIT :limit",
         accounts=sorted(accounts),
+        limit=limit,
+    )
+
+
+async def entries_page(
+    session: Session, account: str, limit: int, before: tuple[int, int]
+) -> list[Row]:
+    """The entries of one ledger account, newest first, older than the cursor (ledger transaction
+    and line)."""
+    return await session.all(
+        "SELECT e.line, e.currency, e.amount, t.id, t.reference, t.kind, t.cause, t.occurred_at,"
+        " t.posted_at FROM entries e JOIN ledger_transactions t ON t.id = e.transaction_id"
+        " WHERE e.account = :account"
+        " AND (t.id < :transaction OR (t.id = :transaction AND e.line < :line))"
+        " ORDER BY t.id DESC, e.line DESC LIMIT :limit",
+        account=account,
+        transaction=before[0],
+        line=before[1],
         limit=limit,
     )
 

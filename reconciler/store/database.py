@@ -221,8 +221,9 @@ class Database:
         raw = connection.raw_connection
         try:
             await self._translated(connections.begin(self.dialect, raw))
-            async with self._session(connection) as session:
+            async with self._session(connection, writes=True) as session:
                 yield session
+                await session.finish()
             if session.failure is not None:
                 raise SessionMisuse(
                     "A statement of this transaction failed and its error was caught, so nothing"
@@ -234,8 +235,10 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def _session(self, connection: Connection) -> AsyncIterator[Session]:
-        session = Session(self.dialect, connection, self._target.name)
+    async def _session(
+        self, connection: Connection, *, writes: bool = False
+    ) -> AsyncIterator[Session]:
+        session = Session(self.dialect, connection, self._target.name, writes=writes)
         _session.set(session)
         try:
             yield session

@@ -98,11 +98,6 @@ class Statement:
             )
         return {name: self._value(name, given[name]) for name in given}
 
-    def bound(self, given: Mapping[str, Any]) -> sqlalchemy.TextClause:
-        """The statement with its values, for `databases`; refuses what `values` refuses."""
-        values = self.values(given)
-        return self.text.bindparams(**values) if values else self.text
-
     def _value(self, name: str, value: Any) -> Any:
         if name in self.lists:
             return json.dumps(list(value), ensure_ascii=False)

@@ -103,15 +103,15 @@ async def settle(
     return {row["seq"] for row in rows}
 
 
-async def requeue(session: Session, event_ids: Collection[str] | None) -> int:
-    """Dead events are to be tried again, those named or all of them; how many."""
+async def requeue(session: Session, event_ids: Collection[str] | None) -> list[str]:
+    """Dead events are to be tried again, those named or all of them; which these are."""
     chosen = "" if event_ids is None else " AND event_id IN {each:ids}"
     rows = await session.all(
         "UPDATE inbox SET status = 'received', attempts = 0, next_attempt_at = 0, settled_at = 0"
-        f" WHERE status = 'dead'{chosen} RETURNING seq",
+        f" WHERE status = 'dead'{chosen} RETURNING event_id",
         **({} if event_ids is None else {"ids": sorted(event_ids)}),
     )
-    return len(rows)
+    return sorted(row["event_id"] for row in rows)
 
 
 async def failed(
@@ -161,6 +161,26 @@ async def of_objects(session: Session, ids: Collection[str]) -> list[Row]:
         f"SELECT {LISTED} FROM inbox WHERE object_id IN {{each:ids}} ORDER BY created, seq",
         ids=sorted(ids),
     )
+
+
+RECENT = 100_000
+"""How far back in the order of arrival `last_received` looks: it must not read a whole inbox."""
+
+
+async def last_received(session: Session) -> dict[str, Row]:
+    """The newest event of each channel by which any came lately."""
+    found = {}
+    for channel in ("platform", "connect", "recovered"):
+        row = await session.one(
+            "SELECT event_id, type, created, received_at FROM inbox"
+            " WHERE channel = :channel AND seq > (SELECT COALESCE(MAX(seq), 0) FROM inbox) - :far"
+            " ORDER BY seq DESC LIMIT 1",
+            channel=channel,
+            far=RECENT,
+        )
+        if row is not None:
+            found[channel] = row
+    return found
 
 
 async def counts(session: Session) -> list[Row]:

@@ -18,20 +18,24 @@ async def add(session: Session, id: str, name: str, role: str, digest: str, now:
     )
 
 
-async def replace_bootstrap(session: Session, id: str, digest: str, now: int) -> None:
-    """The settings' admin key works, and none that stood there before; without one, none does."""
-    await session.run(
+async def revoke_bootstrap(session: Session, digest: str, now: int) -> list[Row]:
+    """The admin keys that the settings named before and no longer do; none of them works now."""
+    return await session.all(
         "UPDATE api_keys SET revoked_at = :now"
-        " WHERE name = 'bootstrap' AND digest <> :digest AND revoked_at = 0",
+        " WHERE name = 'bootstrap' AND digest <> :digest AND revoked_at = 0"
+        " RETURNING id, name, role",
         digest=digest,
         now=now,
     )
-    if not digest:
-        return
-    await session.run(
+
+
+async def add_bootstrap(session: Session, id: str, digest: str, now: int) -> Row | None:
+    """The settings' admin key, if it did not work before; now it does."""
+    return await session.one(
         "INSERT INTO api_keys (id, name, role, digest, created_at)"
         " VALUES (:id, 'bootstrap', 'admin', :digest, :now)"
-        " ON CONFLICT (digest) DO UPDATE SET revoked_at = 0",
+        " ON CONFLICT (digest) DO UPDATE SET revoked_at = 0 WHERE api_keys.revoked_at <> 0"
+        " RETURNING id, name, role",
         id=id,
         digest=digest,
         now=now,
@@ -53,11 +57,11 @@ async def all_keys(session: Session) -> list[Row]:
     )
 
 
-async def revoke(session: Session, id: str, now: int) -> bool:
-    """Whether the key was living and is now revoked."""
-    row = await session.one(
-        "UPDATE api_keys SET revoked_at = :now WHERE id = :id AND revoked_at = 0 RETURNING id",
+async def revoke(session: Session, id: str, now: int) -> Row | None:
+    """The key, if it was living; it is revoked now."""
+    return await session.one(
+        "UPDATE api_keys SET revoked_at = :now WHERE id = :id AND revoked_at = 0"
+        " RETURNING id, name, role",
         id=id,
         now=now,
     )
-    return row is not None

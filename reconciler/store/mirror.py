@@ -145,6 +145,24 @@ async def walks(session: Session) -> list[Walk]:
     return [Walk(**row) for row in rows]
 
 
+LOOK_BACK_SECONDS = 90 * 86400
+"""No movement is pending for longer."""
+
+
+async def becoming_available(session: Session, currency: str, now: int) -> list[tuple[int, int]]:
+    """When pending movements on the platform's balance become available, and how much, in order."""
+    rows = await session.all(
+        "SELECT available_on, CAST(SUM(net) AS BIGINT) AS net FROM balance_transactions"
+        " WHERE created > :since AND available_on > :now AND currency = :currency"
+        " AND stripe_account = 'platform' AND balance_type = 'payments'"
+        " GROUP BY available_on ORDER BY available_on",
+        since=now - LOOK_BACK_SECONDS,
+        now=now,
+        currency=currency,
+    )
+    return [(row["available_on"], row["net"]) for row in rows]
+
+
 _COMPARISONS = Batch(
     "transfer_comparisons",
     (

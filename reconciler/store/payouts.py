@@ -1,4 +1,4 @@
-"""Payouts: our instructions to pay merchants, and merchants themselves."""
+"""Payouts: our instructions to pay merchants."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from reconciler.domain.books import Instruction
 from reconciler.store.database import Row, Session
 
 COLUMNS = (
-    "id, merchant, destination, amount, currency, status, parameters, first_sent_at, transfer_id,"
-    " failure_code, failure_message, created_at, updated_at"
+    "id, merchant, destination, amount, currency, status, transfer_id, amount_reversed,"
+    " failure_code, failure_message, request_key, created_at, updated_at"
 )
+UNDER_WAY = "('pending', 'sending', 'unknown')"
+RESERVING = "('awaiting_approval', 'pending', 'sending', 'unknown')"
+EXECUTED = "('completed', 'partially_reversed', 'reversed')"
 
 
 async def instructions(session: Session, ids: Collection[str]) -> dict[str, Instruction]:
@@ -30,14 +33,27 @@ async def complete(session: Session, id: str, transfer_id: str, now: int) -> boo
     """Whether the payout is now completed by this transfer; False if another one did it, or if the
     payout had already failed."""
     row = await session.one(
-        "UPDATE payouts SET status = 'completed', transfer_id = :transfer, updated_at = :now"
-        " WHERE id = :id AND transfer_id = '' AND status IN ('pending', 'sending', 'unknown')"
-        " RETURNING id",
+        "UPDATE payouts SET status = 'completed', transfer_id = :transfer, failure_code = '',"
+        " failure_message = '', updated_at = :now"
+        f" WHERE id = :id AND transfer_id = '' AND status IN {UNDER_WAY} RETURNING id",
         id=id,
         transfer=transfer_id,
         now=now,
     )
     return row is not None
+
+
+async def came_back(session: Session, transfer_id: str, reversed_: int, now: int) -> None:
+    """So much of the payout that this transfer executes has come back in all."""
+    await session.run(
+        "UPDATE payouts SET amount_reversed = :back, updated_at = :now,"
+        " status = CASE WHEN :back = 0 THEN 'completed' WHEN :back < amount"
+        f" THEN 'partially_reversed' ELSE 'reversed' END WHERE transfer_id = :transfer"
+        f" AND status IN {EXECUTED} AND amount_reversed <> :back",
+        transfer=transfer_id,
+        back=reversed_,
+        now=now,
+    )
 
 
 async def insert(session: Session, row: dict[str, Any]) -> None:
@@ -51,7 +67,7 @@ async def move(
     session: Session,
     id: str,
     *,
-    expected: str,
+    expected: Collection[str],
     status: str,
     now: int,
     failure_code: str = "",
@@ -60,11 +76,9 @@ async def move(
     """Whether the payout went from one status to the next; False if it was no longer there."""
     row = await session.one(
         "UPDATE payouts SET status = :status, failure_code = :code, failure_message = :message,"
-        " first_sent_at = CASE WHEN :status = 'sending' AND first_sent_at = 0 THEN :now"
-        " ELSE first_sent_at END, updated_at = :now"
-        " WHERE id = :id AND status = :expected RETURNING id",
+        " updated_at = :now WHERE id = :id AND status IN {each:expected} RETURNING id",
         id=id,
-        expected=expected,
+        expected=list(expected),
         status=status,
         code=failure_code,
         message=failure_message,
@@ -81,46 +95,37 @@ async def get(session: Session, id: str) -> Row | None:
 async def completed_between(session: Session, start: int, end: int) -> list[Row]:
     """Payouts that count as executed and were made in this window."""
     return await session.all(
-        f"SELECT {COLUMNS} FROM payouts WHERE status = 'completed'"
+        f"SELECT {COLUMNS} FROM payouts WHERE status IN {EXECUTED}"
         " AND created_at >= :start AND created_at < :end ORDER BY created_at, id",
         start=start,
         end=end,
     )
 
 
-async def unresolved(session: Session) -> list[Row]:
-    """Payouts that are decided and whose outcome at Stripe is not known."""
+async def page(
+    session: Session, limit: int, before: tuple[int, str] | None, merchant: str, status: str
+) -> list[Row]:
+    """Payouts, newest first, older than the cursor; of one merchant or status where given."""
+    created, id = before or (2**62, "")
     return await session.all(
-        f"SELECT {COLUMNS} FROM payouts WHERE status IN ('pending', 'sending', 'unknown')"
-        " ORDER BY created_at, id LIMIT 1000"
-    )
-
-
-async def add_merchant(session: Session, id: str, name: str, account: str, now: int) -> None:
-    """A merchant with its current connected account; one that exists keeps its name."""
-    await session.run(
-        "INSERT INTO merchants (id, name, country, stripe_account, created_at)"
-        " VALUES (:id, :name, '', :account, :now)"
-        " ON CONFLICT (id) DO UPDATE SET stripe_account = excluded.stripe_account",
+        f"SELECT {COLUMNS} FROM payouts"
+        " WHERE (created_at < :created OR (created_at = :created AND id < :id))"
+        " AND (:merchant = '' OR merchant = :merchant) AND (:status = '' OR status = :status)"
+        " ORDER BY created_at DESC, id DESC LIMIT :limit",
+        created=created,
         id=id,
-        name=name,
-        account=account,
-        now=now,
-    )
-
-
-async def merchant(session: Session, id: str) -> Row | None:
-    """One merchant, by our id."""
-    return await session.one(
-        "SELECT id, name, country, stripe_account, created_at FROM merchants WHERE id = :id", id=id
-    )
-
-
-async def unfinished(session: Session, merchant: str) -> list[Row]:
-    """Per currency, the sum of a merchant's payouts whose outcome at Stripe is open."""
-    return await session.all(
-        "SELECT currency, CAST(SUM(amount) AS BIGINT) AS amount FROM payouts"
-        " WHERE merchant = :merchant AND status IN ('pending', 'sending', 'unknown')"
-        " GROUP BY currency ORDER BY currency",
         merchant=merchant,
+        status=status,
+        limit=limit,
+    )
+
+
+async def to_recover_from(session: Session, merchant: str, currency: str) -> list[Row]:
+    """A merchant's executed payouts of which something is left to take back, newest first."""
+    return await session.all(
+        f"SELECT {COLUMNS} FROM payouts WHERE merchant = :merchant AND currency = :currency"
+        " AND status IN ('completed', 'partially_reversed') AND amount_reversed < amount"
+        " ORDER BY created_at DESC, id DESC LIMIT 200",
+        merchant=merchant,
+        currency=currency,
     )

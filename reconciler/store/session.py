@@ -1,8 +1,10 @@
 """A session: the statements of one task on one connection, the same words on both engines."""
 
+from __future__ import annotations
+
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from databases.core import Connection
@@ -10,6 +12,7 @@ from databases.core import Connection
 from reconciler.store.dialect import (
     Batch,
     Dialect,
+    Statement,
     arrays,
     chunks,
     flat,
@@ -26,36 +29,40 @@ T = TypeVar("T")
 class Session:
     """Statements on one connection, for the one task that opened it."""
 
-    def __init__(self, dialect: Dialect, connection: Connection, database: str) -> None:
+    def __init__(
+        self, dialect: Dialect, connection: Connection, database: str, *, writes: bool = False
+    ) -> None:
         self.dialect = dialect
         self._connection = connection
         self._database = database
         self._task = asyncio.current_task()
         self.ended = False
         self.failure: BaseException | None = None
+        self._writes = writes
+        self._last: list[Callable[[Session], Awaitable[None]]] = []
 
     async def all(self, sql: str, /, **values: Any) -> list[Row]:
-        """Every row the statement returns."""
-        bound = prepared(sql, self.dialect).bound(values)
-        self._refuse_misuse()
-        records = await self._answer(self._connection.fetch_all(bound))
-        if not records:
-            return []
-        names = tuple(records[0].keys())  # type: ignore[attr-defined]
-        return [dict(zip(names, record._mapping, strict=True)) for record in records]
+        """Every row the statement returns.
 
-    async def many(self, sql: str, /, **values: Any) -> list[Row]:
-        """`all`, straight from the driver: for the hot paths, whose rows come by the hundred."""
+        Straight from the driver: `databases` would compile the statement each time and ask its
+        thread five times for one answer, which is most of what a command costs.
+        """
         statement = prepared(sql, self.dialect)
         given = statement.values(values)
         self._refuse_misuse()
+        return [dict(row) for row in await self._answer(self._fetched(statement, given))]
+
+    async def _fetched(self, statement: Statement, given: Mapping[str, Any]) -> Any:
+        """What the driver returns; a connection that was lost says so when it is asked."""
         raw = self._connection.raw_connection
         if self.dialect == "sqlite":
-            work = raw.execute_fetchall(statement.text.text, given)
-        else:
-            text, order = statement.numbered
-            work = raw.fetch(text, *(given[name] for name in order))
-        return [dict(row) for row in await self._answer(work)]
+            return await raw.execute_fetchall(statement.text.text, given)
+        text, order = statement.numbered
+        return await raw.fetch(text, *(given[name] for name in order))
+
+    async def many(self, sql: str, /, **values: Any) -> list[Row]:
+        """`all`, said where rows come by the hundred."""
+        return await self.all(sql, **values)
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
         """The only row, or None; two rows are a mistake in the statement and raise SessionMisuse.
@@ -69,9 +76,7 @@ class Session:
 
     async def run(self, sql: str, /, **values: Any) -> None:
         """The statement has run. There is no result: what the driver returns cannot be trusted."""
-        bound = prepared(sql, self.dialect).bound(values)
-        self._refuse_misuse()
-        await self._answer(self._connection.execute(bound))
+        await self.all(sql, **values)
 
     async def write_many(self, batch: Batch, rows: Sequence[Sequence[object]]) -> None:
         """All `rows` are written, in this transaction."""
@@ -107,6 +112,22 @@ class Session:
         raw = self._connection.raw_connection
         for statement in [sql] if self.dialect == "postgresql" else _statements(sql):
             await self._answer(raw.execute(statement))
+
+    def at_the_end(self, work: Callable[[Session], Awaitable[None]]) -> None:
+        """`work` runs after everything else in this transaction, just before it is committed.
+
+        For a lock that everybody wants: who takes it last, holding whatever else, waits for nobody
+        who waits for them, and holds it no longer than the commit takes.
+        """
+        self._refuse_misuse()
+        if not self._writes:
+            raise SessionMisuse("Only a transaction that writes has an end to do something at.")
+        self._last.append(work)
+
+    async def finish(self) -> None:
+        """What was left for the end has been done; unless nothing will be committed anyway."""
+        while self._last and self.failure is None:
+            await self._last.pop(0)(self)
 
     async def _answer(self, work: Awaitable[T]) -> T:
         try:

@@ -13,12 +13,14 @@ from reconciler.compare_transfers import Compared
 from reconciler.detectors import Inputs
 from reconciler.domain.bridge import HOLDINGS, Bridge, bridge, is_explained, suspense, unmirrored
 from reconciler.domain.findings import Cause, Finding, FindingKind, total
+from reconciler.domain.sending import Status
 from reconciler.domain.snapshot import Need, Record
 from reconciler.domain.verdicts import Open
 from reconciler.gateway.client import BalanceReading
 from reconciler.gather import Gathered
 from reconciler.mirror_balance import Mirrored
 from reconciler.report import Report, report
+from reconciler.store.sendings import Sending
 from reconciler.walk import Coverage
 from tests.domain.making import NOW, charge, examples, intent, movement, refund
 
@@ -283,14 +285,29 @@ def dead_event() -> dict[str, Any]:
     }
 
 
-def unresolved_payout() -> dict[str, Any]:
-    return {
-        "id": "payout_1",
-        "currency": "usd",
-        "amount": 6000,
-        "merchant": "m1",
-        "status": "unknown",
-    }
+def unresolved_payout() -> Sending:
+    return Sending(
+        id="snd_1",
+        kind="payout",
+        instruction="payout_1",
+        attempt=1,
+        path="/v1/transfers",
+        parameters={},
+        idempotency_key="payout:payout_1:1",
+        stripe_account="platform",
+        amount=6000,
+        currency="usd",
+        status=Status.UNKNOWN,
+        first_sent_at=NOW - 10,
+        last_sent_at=NOW - 10,
+        sends=1,
+        next_attempt_at=NOW,
+        stripe_object="",
+        code="no_answer",
+        message="",
+        created_at=NOW - 10,
+        updated_at=NOW - 10,
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import structlog
+from starlette.routing import Route
 
-from handlers.routes import TABLE, Entry
+from handlers import console, console_approvals
+from handlers.routes import PAGES, TABLE, Entry, build_routes
+from handlers.state import State
 from reconciler.app import configure_logging
-from reconciler.keys import Role, bootstrap_key, create_key
+from reconciler.keys import Role, bootstrap_key, create_key, revoke_key
 from reconciler.simulator import Simulator
-from reconciler.store import keys as stored_keys
 from tests.front.reading import bearer, month
 from tests.front.test_webhooks import (
     CONNECT_DOOR,
@@ -24,7 +27,7 @@ from tests.front.test_webhooks import (
     post,
     until_settled,
 )
-from tests.harness import ADMIN_KEY, CONNECT_SECRET, SECRET, run, service
+from tests.harness import ADMIN_KEY, CONNECT_SECRET, SECRET, Service, run, service
 
 # Who may ask.
 
@@ -33,52 +36,188 @@ def called(entry: Entry) -> str:
     return f"{entry.method} {entry.path}"
 
 
+def at(path: str) -> str:
+    """The address of a route, for some object that is not there."""
+    return path.replace("{id}", "latest")
+
+
+KEYED = {"Idempotency-Key": "key-1"}
+
+NO_KEYS: tuple[dict[str, Any], ...] = (
+    {},
+    {"Authorization": ""},
+    {"Authorization": "Bearer"},
+    {"Authorization": "Bearer "},
+    {"Authorization": ADMIN_KEY},
+    {"Authorization": f"Token {ADMIN_KEY}"},
+    {"Authorization": f"Basic {ADMIN_KEY}"},
+    {"Authorization": f"Basic {base64.b64encode(b'user:wrong').decode()}"},
+    {"Authorization": "Basic ====="},
+    {"Authorization": b"Bearer \xff\xfe"},
+    bearer("rec_wrong"),
+    bearer(ADMIN_KEY[:-1]),
+    bearer(ADMIN_KEY.upper()),
+    bearer(ADMIN_KEY + " " + ADMIN_KEY),
+    bearer("x" * 100_000),
+    bearer(Simulator.secret_key),
+)
+"""What is no key, in every way that it may be sent."""
+
+
+async def everything(it: Service) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table."""
+    tables = await it.query("SELECT name FROM sqlite_master WHERE type = 'table'")
+    names = sorted(row["name"] for row in tables if not row["name"].startswith("sqlite_"))
+    return {name: await it.query(f"SELECT * FROM {name}") for name in names}
+
+
 @pytest.mark.parametrize("entry", TABLE, ids=called)
 def test_a_route_answers_nobody_without_a_living_key_of_its_role(
     sqlite_url: str, entry: Entry
 ) -> None:
     async def story() -> None:
         async with service(sqlite_url) as it:
-            path = entry.path.replace("{id}", "latest")
-
-            async def status(headers: Any) -> httpx.Response:
-                return await it.http.request(entry.method, path, headers=headers)
-
             id, revoked = await create_key(it.context, "gone", Role.ADMIN)
-            async with it.context.write() as session:
-                assert await stored_keys.revoke(session, id, it.context.now())
-            password = base64.b64encode(b"user:wrong").decode()
-            for headers in (
-                {},
-                {"Authorization": ""},
-                {"Authorization": "Bearer"},
-                {"Authorization": "Bearer "},
-                {"Authorization": ADMIN_KEY},
-                {"Authorization": f"Token {ADMIN_KEY}"},
-                {"Authorization": f"Basic {ADMIN_KEY}"},
-                {"Authorization": f"Basic {password}"},
-                {"Authorization": "Basic ====="},
-                {"Authorization": b"Bearer \xff\xfe"},
-                bearer("rec_wrong"),
-                bearer(ADMIN_KEY[:-1]),
-                bearer(ADMIN_KEY.upper()),
-                bearer(ADMIN_KEY + " " + ADMIN_KEY),
-                bearer("x" * 100_000),
-                bearer(revoked),
-                bearer(Simulator.secret_key),
-            ):
-                answer = await status(headers)
+            assert await revoke_key(it.context, id)
+            keys = {role: (await create_key(it.context, role.name, role))[1] for role in Role}
+            before = await everything(it)
+
+            async def asked(headers: Any) -> httpx.Response:
+                return await it.http.request(
+                    entry.method, at(entry.path), headers={**KEYED, **headers}
+                )
+
+            for headers in (*NO_KEYS, bearer(revoked)):
+                answer = await asked(headers)
                 assert is_problem(answer, 401, "unauthenticated"), headers
                 assert answer.headers["www-authenticate"] == "Bearer"
             for role in Role:
-                _, key = await create_key(it.context, role.name, role)
-                answer = await status(bearer(key))
                 if role < entry.role:
-                    assert is_problem(answer, 403, "forbidden"), role
-                else:
-                    assert answer.status_code in (200, 404), (role, answer.text)
-            if entry.method == "POST":
-                assert len(await it.query("SELECT id FROM runs")) == len(Role) - entry.role
+                    assert is_problem(await asked(bearer(keys[role])), 403, "forbidden"), role
+            assert await everything(it) == before
+            for role in Role:
+                if role >= entry.role:
+                    status = (await asked(bearer(keys[role]))).status_code
+                    assert status in (200, 201, 202, 400, 404, 409, 415), (role, status)
+
+    run(story)
+
+
+@pytest.mark.parametrize("entry", [e for e in TABLE if e.method == "GET"], ids=called)
+def test_looking_changes_nothing(sqlite_url: str, entry: Entry) -> None:
+    """What has an effect is never a GET: browsers and crawlers repeat those as they like."""
+
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            kept = await month(it)
+            await it.check()
+            before, calls = await everything(it), len(it.simulator.world.home.shelf("transfer"))
+            for id in ("latest", "bakery", kept["paid"]["id"]):
+                path = entry.path.replace("{id}", id)
+                assert (await it.get(path)).status_code in (200, 404)
+            assert await everything(it) == before
+            assert len(it.simulator.world.home.shelf("transfer")) == calls
+
+    run(story)
+
+
+# The authorisation matrix.
+
+MATRIX = Path(__file__).parents[2] / "docs" / "access.md"
+ROW = re.compile(
+    r"^\| (GET|POST|PUT|DELETE|PATCH) \| `([^`]+)` \| (\w+) \| (\w*) ?\|", re.MULTILINE
+)
+
+OPEN = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", "/webhooks/stripe"),
+    ("POST", "/webhooks/stripe/connect"),
+    ("GET", "/console/style.css"),
+    # With a token in the address, for one thing only.
+    ("GET", "/connect/{id}"),
+    ("GET", "/pay/{token}"),
+    ("POST", "/pay/{token}"),
+    ("POST", "/pay/{token}/card"),
+    ("GET", "/cards/return"),
+}
+"""What needs no key of ours; a route that is added here is a decision, and is looked at as one."""
+
+
+def served() -> set[tuple[str, str]]:
+    """Every method and path that the service answers."""
+    found = set()
+    for route in build_routes(State("http://service.test"), http=True):
+        assert isinstance(route, Route)
+        found |= {(method, route.path) for method in (route.methods or set()) - {"HEAD"}}
+    return found
+
+
+def documented() -> dict[tuple[str, str], tuple[str, str]]:
+    rows = ROW.findall(MATRIX.read_text())
+    found = {(method, path): (role, key) for method, path, role, key in rows}
+    assert len(found) == len(rows), "a route stands in the matrix twice"
+    return found
+
+
+def test_every_route_has_a_row_in_the_authorisation_matrix_and_every_row_a_route() -> None:
+    assert set(documented()) == served()
+
+
+@pytest.mark.parametrize("entry", TABLE, ids=called)
+def test_the_matrix_has_the_role_that_the_route_asks_for(entry: Entry) -> None:
+    needed = "needed" if entry.keyed else ""
+    assert documented()[entry.method, entry.path] == (entry.role.name.lower(), needed)
+
+
+def test_the_matrix_has_the_role_of_every_page() -> None:
+    for path, page in PAGES.items():
+        role = console.ROLES.get(page, Role.VIEWER).name.lower()
+        expected = "none" if ("GET", path) in OPEN else role
+        assert documented()["GET", path] == (expected, ""), path
+    for path in console_approvals.FORMS:
+        assert documented()["POST", path] == ("finance", ""), path
+
+
+def test_what_needs_no_key_is_a_short_list() -> None:
+    assert {route for route, (role, _) in documented().items() if role == "none"} == OPEN
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_page_opens_without_a_key(sqlite_url: str, method: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            paths = PAGES if method == "GET" else console_approvals.FORMS
+            for path in paths:
+                if (method, path) in OPEN:
+                    continue
+                for headers in NO_KEYS:
+                    answer = await it.http.request(method, at(path), headers=headers)
+                    assert answer.status_code == 401, (path, headers)
+                    assert answer.headers["www-authenticate"].startswith("Basic ")
+
+    run(story)
+
+
+def test_what_moves_money_needs_an_idempotency_key() -> None:
+    moving = ("/v1/payouts", "/v1/refunds")
+    for entry in TABLE:
+        moves = entry.path.startswith(moving) or entry.path.endswith("/debit")
+        if entry.method != "GET" and moves:
+            assert entry.keyed, called(entry)
+        assert not (entry.keyed and entry.method == "GET"), called(entry)
+
+
+@pytest.mark.parametrize("entry", [e for e in TABLE if e.keyed], ids=called)
+def test_a_route_that_moves_money_refuses_a_request_without_one(
+    sqlite_url: str, entry: Entry
+) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            answer = await it.http.request(
+                entry.method, at(entry.path), headers=bearer(ADMIN_KEY), json={}
+            )
+            assert is_problem(answer, 400, "idempotency_key_missing")
 
     run(story)
 

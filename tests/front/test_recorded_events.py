@@ -53,7 +53,7 @@ def test_every_recorded_event_is_applied_irrelevant_or_waiting_for_something_nam
     assert by_status.keys() <= {"applied", "irrelevant", "waiting"}
     assert sum(by_status.values()) + summary["repeated"] == 74
     # An event id is used for several of these files: what they say is kept all the same.
-    assert by_status["waiting"] == 25
+    assert by_status["waiting"] == 27
     assert all(row["object_id"] and row["reason"] for row in summary["waiting_for"])
 
 

@@ -92,6 +92,14 @@ BAD: dict[str, tuple[str, dict[str, str]]] = {
         "RECONCILER_DISPUTES_BORNE_BY",
         {"RECONCILER_DISPUTES_BORNE_BY": "nobody"},
     ),
+    "no requests to Stripe at all": ("RECONCILER_STRIPE_RATE", {"RECONCILER_STRIPE_RATE": "0"}),
+    "requests that are no number": ("RECONCILER_STRIPE_RATE", {"RECONCILER_STRIPE_RATE": "nan"}),
+    "a negative rate of an endpoint": (
+        "RECONCILER_STRIPE_ENDPOINT_RATE",
+        {"RECONCILER_STRIPE_ENDPOINT_RATE": "-5"},
+    ),
+    "no instance": ("RECONCILER_INSTANCES", {"RECONCILER_INSTANCES": "0"}),
+    "a short scraper's key": ("RECONCILER_METRICS_KEY", {"RECONCILER_METRICS_KEY": "short"}),
     "half a service that there is not": ("RECONCILER_ONLY", {"RECONCILER_ONLY": "pages"}),
     "an empty merchant key": ("RECONCILER_MERCHANT_KEY", {"RECONCILER_MERCHANT_KEY": ""}),
     "an address of another scheme": ("STRIPE_API_BASE", {"STRIPE_API_BASE": "ftp://stripe.test"}),
@@ -170,6 +178,11 @@ def test_every_setting_is_read_under_its_own_name(
         "RECONCILER_INTERVAL_SCALE": "0.5",
         "RECONCILER_DISPUTES_BORNE_BY": "platform",
         "RECONCILER_ONLY": "http",
+        "RECONCILER_STRIPE_RATE": "10",
+        "RECONCILER_STRIPE_ENDPOINT_RATE": "5",
+        "RECONCILER_INSTANCES": "3",
+        "RECONCILER_TRUSTED_PROXIES": "10.0.0.5",
+        "RECONCILER_APPROVAL_HOURS": "5",
         "RECONCILER_LOG_LEVEL": "warning",
     }
     before = load().model_dump()

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reconciler.compare_transfers import compare_transfers
 from reconciler.domain.refusals import Refusal
 from reconciler.gateway.snapshots import PAYOUT_METADATA
-from reconciler.pay_out import _decide, pay_out, resume
-from reconciler.store import payouts
+from reconciler.pay_out import _Asked, _decide, pay_out
+from reconciler.resolve import resolve_outcomes
 from tests.harness import Service, run, service
 
 DAY = 86400
-NOTHING_SINCE = 10**9
-"""After every ledger transaction of a test: nothing has happened since."""
 
 
 async def _funded(it: Service, amount: int = 50_000) -> str:
@@ -208,12 +208,32 @@ def test_a_transfer_made_by_hand_for_a_payout_that_failed_leaves_nothing_reserve
     run(story)
 
 
+class Crash(BaseException):
+    """The process ends here."""
+
+
+async def _crash_while_sending(it: Service, amount: int) -> None:
+    """A payout is decided, and the service stops before its request reaches Stripe."""
+    stripe = it.context.stripe
+    assert stripe is not None
+
+    async def never(*_: Any, **__: Any) -> Any:
+        raise Crash
+
+    stripe.post = never  # type: ignore[method-assign]
+    try:
+        with pytest.raises(Crash):
+            await _payout(it, amount)
+    finally:
+        del stripe.post  # type: ignore[method-assign]
+
+
 def test_a_payout_that_a_crash_left_behind_is_shown_and_goes_on(database_url: str) -> None:
     async def story() -> None:
         async with service(database_url) as it:
             await _funded(it)
             assert it.context.stripe is not None
-            decided = await _decide(it.context, "bakery", 12_000, "usd", 50_000, NOTHING_SINCE)
+            await _crash_while_sending(it, 12_000)
             early = await it.check()
             assert [(f["kind"], f["status"]) for f in early["found"]] == [
                 ("outcome_unknown", "timing")
@@ -222,31 +242,25 @@ def test_a_payout_that_a_crash_left_behind_is_shown_and_goes_on(database_url: st
             it.simulator.clock.advance(1_000)
             late = await it.check()
             assert (late["status"], late["found"][0]["at_risk"]) == ("drift", 12_000)
-            assert await resume(it.context, it.context.stripe) == 1
+            assert await resolve_outcomes(it.context, it.context.stripe) == 1
             await it.listen()
-            rows = await it.query("SELECT id, status FROM payouts")
-            assert rows == [{"id": decided, "status": "completed"}]
+            rows = await it.query("SELECT status FROM payouts")
+            assert rows == [{"status": "completed"}]
             assert (await it.check())["found"] == []
+            assert len(it.simulator.world.home.shelf("transfer")) == 1
 
     run(story)
 
 
-def test_a_payout_that_was_being_sent_at_a_crash_is_unknown_and_not_sent_again(
-    tmp_path: Path,
-) -> None:
+def test_a_payout_being_sent_by_another_is_left_alone(tmp_path: Path) -> None:
     async def story() -> None:
         async with service(f"sqlite:///{tmp_path / 'sending.db'}") as it:
             await _funded(it)
             assert it.context.stripe is not None
-            id = await _decide(it.context, "bakery", 12_000, "usd", 50_000, NOTHING_SINCE)
-            assert isinstance(id, str)
-            async with it.context.write() as session:
-                now = it.context.now()
-                await payouts.move(session, id, expected="pending", status="sending", now=now)
-            it.simulator.clock.advance(1_000)
-            assert await resume(it.context, it.context.stripe) == 1
-            assert await resume(it.context, it.context.stripe) == 0
-            assert (await it.query("SELECT status FROM payouts"))[0]["status"] == "unknown"
+            await _crash_while_sending(it, 12_000)
+            it.simulator.clock.advance(60)
+            assert await resolve_outcomes(it.context, it.context.stripe) == 0
+            assert (await it.query("SELECT status FROM payouts"))[0]["status"] == "sending"
             assert not [r for r in it.simulator.requests if r.method == "POST"]
 
     run(story)
@@ -279,7 +293,8 @@ def test_money_that_another_payout_took_since_the_reading_is_not_promised_again(
             available = 60_000
             taken = await _payout(it, 50_000)
             assert taken["status"] == "completed"
-            refused = await _decide(it.context, "bakery", 50_000, "usd", available, before)
+            asked = _Asked("bakery", 50_000, "usd", available, before)
+            refused = await _decide(it.context, asked)
             assert isinstance(refused, Refusal)
             assert refused.code == "insufficient_platform_available"
 

@@ -335,7 +335,7 @@ def test_a_reading_gives_up_in_the_end_and_says_where(name: str):
 
 def sent(*script: Answer) -> tuple[Outcome, list[httpx.Request]]:
     network = Network(*script)
-    outcome = network.run(lambda g: g.create_transfer(PARAMETERS, "key_1"))
+    outcome = network.run(lambda g: g.post("/v1/transfers", PARAMETERS, "key_1"))
     return outcome, network.requests
 
 
@@ -359,7 +359,7 @@ def test_the_answer_to_a_transfer_is_read_like_any_object():
     network = Network(ok(TRANSFER))
 
     async def use(gateway: Gateway) -> list:
-        outcome = await gateway.create_transfer(PARAMETERS, "key_1")
+        outcome = await gateway.post("/v1/transfers", PARAMETERS, "key_1")
         return gateway.read_answer(outcome.body, NOW)
 
     own, back = network.run(use)
@@ -438,7 +438,7 @@ def test_an_answer_that_never_comes_is_unknown():
         raise AssertionError("it never comes")
 
     outcome = use_gateway(
-        never, lambda g: g.create_transfer(PARAMETERS, "key_1"), total_seconds=0.0
+        never, lambda g: g.post("/v1/transfers", PARAMETERS, "key_1"), total_seconds=0.0
     )
     assert (outcome.ending, outcome.refusal.code) == (Ending.UNKNOWN, "APIConnectionError")
     assert "TimeoutError" in outcome.refusal.message
@@ -455,7 +455,7 @@ def test_a_command_that_is_cancelled_stays_cancelled():
 
         client = httpx.AsyncClient(transport=httpx.MockTransport(never))
         gateway = Gateway(KEY, Transport(client), api_version=OURS)
-        task = asyncio.create_task(gateway.create_transfer(PARAMETERS, "key_1"))
+        task = asyncio.create_task(gateway.post("/v1/transfers", PARAMETERS, "key_1"))
         await reached.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

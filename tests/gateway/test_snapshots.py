@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.money import LARGEST_AMOUNT
 from reconciler.domain.snapshot import Origin, Snapshot
-from reconciler.gateway.client import balance_transaction
 from reconciler.gateway.fields import Unreadable
+from reconciler.gateway.movements import balance_transaction
 from reconciler.gateway.snapshots import Reading, Rendered, read
 from tests.domain.making import NOW, OURS, examples
 
@@ -190,6 +190,10 @@ def test_a_payment_intent_is_read():
         "capture_method": "automatic_async",
         "customer": "",
         "failure": "",
+        "decline_code": "",
+        "advice_code": "",
+        "invoice": "",
+        "debit": "",
     }
 
 

@@ -1,0 +1,129 @@
+"""Payouts over HTTP: ask for one, look at them, call one off, take one back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from handlers import rendering
+from handlers.answers import made, stripe_of
+from handlers.bodies import Amount, Body, Currency, Id, body_of
+from handlers.paging import after_of, limit_of, unknown_cursor
+from handlers.problems import Problem, not_found, path_id, refused
+from reconciler import views_out
+from reconciler.context import Context
+from reconciler.domain.refusals import Refusal
+from reconciler.moments import rendered
+from reconciler.pay_out import pay_out
+from reconciler.payout_steps import cancel
+from reconciler.reverse import reverse
+from reconciler.store import payouts
+
+STATUSES = (
+    "awaiting_approval",
+    "pending",
+    "sending",
+    "unknown",
+    "completed",
+    "failed",
+    "cancelled",
+    "partially_reversed",
+    "reversed",
+)
+
+
+class Asked(Body):
+    """`POST /v1/payouts`"""
+
+    merchant: Id
+    amount: Amount
+    currency: Currency
+
+
+class Nothing(Body):
+    """A command that needs no more than its path."""
+
+
+class Back(Body):
+    """`POST /v1/payouts/{id}/reverse`: all that is left, without an amount."""
+
+    amount: Amount = 0
+
+
+async def shown(context: Context, id: str) -> dict[str, Any]:
+    """One payout as the interface has it. Raises Problem 404."""
+    async with context.database.read(snapshot=True) as session:
+        found = await views_out.payout(session, id)
+    if found is None:
+        raise not_found("payout", id)
+    return found
+
+
+async def asked(context: Context, request: Request) -> Response:
+    """`POST /v1/payouts`"""
+    body = await body_of(request, Asked)
+    done = await pay_out(
+        context,
+        stripe_of(context),
+        body.merchant,
+        body.amount,
+        body.currency,
+        actor=request.state.actor,
+        claim=request.state.claim,
+    )
+    if isinstance(done, Refusal):
+        raise refused(done)
+    return made(await shown(context, done["id"]))
+
+
+async def listed(context: Context, request: Request) -> Any:
+    """`GET /v1/payouts`, narrowed to a `merchant` or a `status`."""
+    limit, after = limit_of(request), after_of(request)
+    merchant = request.query_params.get("merchant", "")
+    status = request.query_params.get("status", "")
+    if status and status not in STATUSES:
+        raise Problem(400, "bad_status", f"status must be one of {', '.join(STATUSES)}.")
+    if len(merchant) > 255 or "\x00" in merchant:
+        raise Problem(400, "bad_merchant", "merchant must be the id of a merchant.")
+    async with context.database.read(snapshot=True) as session:
+        last = await payouts.get(session, after) if after else None
+        if after and last is None:
+            raise unknown_cursor(after)
+        before = (last["created_at"], last["id"]) if last else None
+        found = await payouts.page(session, limit + 1, before, merchant, status)
+    rows = [views_out.payout_row(row) for row in found[:limit]]
+    return rendering.listing(rows, len(found) > limit)
+
+
+async def one(context: Context, request: Request) -> Any:
+    """`GET /v1/payouts/{id}`"""
+    return rendered(await shown(context, path_id(request)))
+
+
+async def cancelled(context: Context, request: Request) -> Any:
+    """`POST /v1/payouts/{id}/cancel`"""
+    await body_of(request, Nothing)
+    id = path_id(request)
+    done = await cancel(context, id, actor=request.state.actor, claim=request.state.claim)
+    if isinstance(done, Refusal):
+        raise refused(done)
+    return rendered(await shown(context, id))
+
+
+async def reversed_(context: Context, request: Request) -> Any:
+    """`POST /v1/payouts/{id}/reverse`"""
+    body = await body_of(request, Back)
+    id = path_id(request)
+    done = await reverse(
+        context,
+        stripe_of(context),
+        id,
+        body.amount or None,
+        actor=request.state.actor,
+        claim=request.state.claim,
+    )
+    if isinstance(done, Refusal):
+        raise refused(done)
+    return rendered(await shown(context, id))
