@@ -12,6 +12,7 @@ from reconciler import debit_runs
 from reconciler.gateway.client import Gateway
 from reconciler.gateway.outcomes import Outcome
 from reconciler.simulator import Simulator
+from reconciler.store import debits
 from tests.front.charging import (
     charged,
     customer,
@@ -150,6 +151,29 @@ def test_a_run_that_crashed_goes_on_and_debits_nobody_twice(
 
     run(crash)
     run(restart)
+
+
+def test_a_crash_before_an_outcome_is_written_down_does_not_hide_it(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            await customer(it, card="pm_card_chargeCustomerFail")
+            await invoice(it)
+
+            async def dies(*_: Any) -> None:
+                raise Crash
+
+            with monkeypatch.context() as patch:
+                patch.setattr(debits, "item_done", dies)
+                with pytest.raises(Crash):
+                    await daily(it)
+            assert (await latest(it))["progress"]["done"] == 0
+            await daily(it)
+            assert by_outcome(await latest(it)) == {"declined": (1, 5_000)}
+            assert len((await read(it))["tries"]) == 1
+
+    run(story)
 
 
 def test_two_instances_at_once_debit_nobody_twice(database_url: str) -> None:

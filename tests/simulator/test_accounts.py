@@ -258,7 +258,7 @@ def test_a_company_is_known_by_its_people():
         assert {"company.tax_id", "company.phone", "representative.first_name"} <= due
         people = sdk.v1.accounts.persons
         person = await people.create_async(
-            made.id, {**PERSON, "relationship": {"representative": True, "title": "CEO"}}
+            made.id, {**PERSON, "relationship": {"representative": True, "title": "Director"}}
         )
         assert (person.relationship.representative, person.verification.status) == (
             True,

@@ -94,10 +94,10 @@ def _test(clause: dict[str, Any], fields: tuple[str, ...]) -> Test:
             value = value.get(step) if isinstance(value, dict) else None
         return value.get(key) if key is not None and isinstance(value, dict) else value
 
-    def test(row: Json) -> bool:
+    def fits(row: Json) -> bool:
         return _holds(value_of(row), op, text) != unwanted
 
-    return test
+    return fits
 
 
 def _holds(value: Any, op: str, text: str) -> bool:
