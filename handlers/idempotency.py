@@ -115,7 +115,7 @@ def _in_use() -> Problem:
 def _key(request: Request) -> str:
     sent = request.headers.getlist(HEADER)
     if not sent:
-        detail = f"Send a {HEADER} of your own making: a repeat then gets the same answer."
+        detail = f"Send an {HEADER} of your own making: a repeat then gets the same answer."
         raise Problem(400, "idempotency_key_missing", detail)
     if len(sent) > 1 or not is_key(sent[0]):
         detail = f"{HEADER} must be one value of 1 to {LONGEST_KEY} printable ASCII characters."

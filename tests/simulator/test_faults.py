@@ -193,7 +193,7 @@ def test_a_delay_takes_virtual_time_and_changes_nothing_else():
 def test_while_one_request_stalls_its_key_is_in_use_and_others_are_served():
     async def story(sim, asked):
         sdk = client(sim)
-        sim.faults.add(method="POST", path="/v1/transfers", effect="delay", real_seconds=0.05)
+        sim.faults.add(method="POST", path="/v1/transfers", effect="delay", real_seconds=0.5)
         slow = asyncio.create_task(sdk.v1.transfers.create_async(asked, KEY))
         await asyncio.sleep(0.01)
         assert (await sdk.v1.balance.retrieve_async()).livemode is False
