@@ -17,10 +17,10 @@ from bench import naive_apply
 from bench.events import CURRENCY, Sent, amount_of, merchant_of, payments
 from bench.outcome import Outcome, Say, progress, require, workplace
 from reconciler.app import World, build_context
-from reconciler.apply import apply_all
 from reconciler.context import Context
 from reconciler.domain.snapshot import PLATFORM
-from reconciler.envelopes import open_envelope
+from reconciler.intake.apply import apply_all
+from reconciler.intake.envelopes import open_envelope
 from reconciler.settings import Settings
 from reconciler.store import books, inbox
 from reconciler.store.database import Database

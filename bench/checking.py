@@ -21,15 +21,15 @@ from bench import history
 from bench.events import CURRENCY
 from bench.outcome import Outcome, Say, progress, require, workplace
 from reconciler.app import World, build_context
-from reconciler.check import reconcile
-from reconciler.compare_transfers import Compared
 from reconciler.context import STRIPE_API_VERSION, Context
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.gateway.client import BalanceReading
-from reconciler.mirror_balance import Mirrored
+from reconciler.intake.mirror_balance import Mirrored
+from reconciler.intake.walk import Coverage
+from reconciler.reconciling.check import reconcile
+from reconciler.reconciling.compare_transfers import Compared
 from reconciler.settings import Settings
 from reconciler.store.database import Database
-from reconciler.walk import Coverage
 from tests import engines
 
 SHORT, LONG = 10_000, 1_000_000

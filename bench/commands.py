@@ -21,10 +21,10 @@ import uvloop
 from rich.console import Console
 
 from bench.outcome import Outcome, Say, progress, require, workplace
-from reconciler.absorb import Arrival, absorb
 from reconciler.app import World, build_app
 from reconciler.context import Context
 from reconciler.domain.lifecycle import Kind
+from reconciler.intake.absorb import Arrival, absorb
 from reconciler.settings import Settings
 from reconciler.store import merchants
 from tests import engines

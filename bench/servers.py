@@ -27,7 +27,7 @@ from starlette.routing import Route
 from handlers.state import State
 from handlers.webhooks import Endpoint, WebhookRoute
 from reconciler.app import build_app, configure_logging, keep_for_good, real_world
-from reconciler.ingest import Intake
+from reconciler.intake.ingest import Intake
 from reconciler.settings import Settings
 from reconciler.store.connection import DurableConnection
 from reconciler.store.inbox import Delivery

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from handlers import rendering
 from handlers.paging import Cursor, after_of, limit_of, unknown_cursor
 from handlers.problems import Problem, not_found, path_id
-from reconciler import views
-from reconciler.check import check
 from reconciler.context import Context
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.moments import rendered
+from reconciler.oversight import views
+from reconciler.reconciling.check import check
 from reconciler.store import inbox, merchants, mirror, objects, runs
 
 

@@ -16,11 +16,11 @@ from handlers.answers import stripe_of
 from handlers.bodies import Body, Note, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.problems import Problem, not_found, path_id, refused
-from reconciler import approvals, views_out
-from reconciler.approve import Said, approve, decline
 from reconciler.context import Context
 from reconciler.domain.approvals import ApprovalStatus
 from reconciler.moments import rendered
+from reconciler.money_out import approvals, views_out
+from reconciler.money_out.approve import Said, approve, decline
 from reconciler.store import approvals as stored
 
 STATUSES = tuple(status.value for status in ApprovalStatus)

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from handlers import rendering
 from handlers.paging import DEFAULT_PAGE, LARGEST_PAGE
 from handlers.problems import Problem
-from reconciler import audit
 from reconciler.context import Context
 from reconciler.moments import moment
+from reconciler.oversight import audit
 
 LONGEST_FILTER = 255
 

@@ -15,7 +15,7 @@ from handlers.addresses import client_address
 from handlers.problems import Problem
 from handlers.state import State
 from reconciler.domain.audit import Actor
-from reconciler.keys import Role, caller_of
+from reconciler.oversight.keys import Role, caller_of
 
 LONGEST_KEY = 200
 

@@ -17,18 +17,18 @@ from starlette.responses import Response
 
 from handlers.bodies import Body, Id, Note, body_of
 from handlers.problems import Problem, not_found, path_id, refused
-from reconciler.adopt_account import adopt_account
-from reconciler.connections import Connection, Holding, connection
 from reconciler.context import Context
-from reconciler.disconnect import disconnect
 from reconciler.domain.countries import NAMES
 from reconciler.domain.onboarding import State, Tenure
 from reconciler.domain.refusals import Refusal
 from reconciler.domain.requirements_words import Asked, capability
 from reconciler.gateway.client import Gateway
-from reconciler.keys import Role
 from reconciler.moments import moment
-from reconciler.onboard import Wish, onboard
+from reconciler.onboarding.adopt_account import adopt_account
+from reconciler.onboarding.connections import Connection, Holding, connection
+from reconciler.onboarding.disconnect import disconnect
+from reconciler.onboarding.onboard import Wish, onboard
+from reconciler.oversight.keys import Role
 
 EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 

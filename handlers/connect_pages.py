@@ -17,8 +17,6 @@ from starlette.responses import RedirectResponse, Response
 from handlers.console import render
 from handlers.problems import Problem, path_id
 from handlers.state import State
-from reconciler.account_access import lost
-from reconciler.connections import Holding, connection
 from reconciler.context import Context
 from reconciler.domain.countries import country_name
 from reconciler.domain.onboarding import Tenure, is_done
@@ -26,10 +24,12 @@ from reconciler.gateway.accounts import Link
 from reconciler.gateway.client import Gateway
 from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.outcomes import Missing, StripeUnavailable
-from reconciler.onboard import form_link
-from reconciler.read_account import read_account
+from reconciler.onboarding.account_access import lost
+from reconciler.onboarding.connections import Holding, connection
+from reconciler.onboarding.onboard import form_link
+from reconciler.onboarding.read_account import read_account
+from reconciler.onboarding.visits import admitted, browser_of, looked_up, too_many
 from reconciler.store.database import DatabaseUnavailable, Row
-from reconciler.visits import admitted, browser_of, looked_up, too_many
 
 log = structlog.get_logger()
 

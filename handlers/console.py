@@ -24,11 +24,11 @@ from handlers.files import run_file
 from handlers.problems import TITLES, Problem, not_found, path_id
 from handlers.state import State
 from handlers.waterfall import waterfall
-from reconciler import audit as audits
 from reconciler.context import Context
-from reconciler.keys import Role
 from reconciler.moments import moment
-from reconciler.payment_systems import payment_systems
+from reconciler.oversight import audit as audits
+from reconciler.oversight.keys import Role
+from reconciler.oversight.payment_systems import payment_systems
 from reconciler.store import inbox, runs
 from reconciler.store.database import DatabaseUnavailable
 

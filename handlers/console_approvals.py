@@ -17,9 +17,9 @@ from handlers.answers import stripe_of
 from handlers.console import Page, render
 from handlers.problems import Problem, not_found, path_id, refused
 from handlers.same_origin import require_same_origin
-from reconciler.approve import Said, approve, decline
 from reconciler.context import Context
-from reconciler.keys import Role, role_named
+from reconciler.money_out.approve import Said, approve, decline
+from reconciler.oversight.keys import Role, role_named
 from reconciler.store import approvals, policies, runs
 from reconciler.store.database import Session
 

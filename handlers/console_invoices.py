@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from handlers.console import Page, render
 from handlers.problems import not_found, path_id
-from reconciler import debit_runs, invoices
 from reconciler.context import Context
 from reconciler.domain.invoices import InvoiceStatus
+from reconciler.invoicing import debit_runs, invoices
 from reconciler.store import customers, debits
 from reconciler.store import invoices as stored
 

@@ -9,12 +9,12 @@ from starlette.responses import Response
 
 from handlers.console import Page, render
 from handlers.problems import not_found, path_id
-from reconciler import views
-from reconciler.connections import connection, connections
 from reconciler.context import Context
 from reconciler.domain.countries import country_name
 from reconciler.domain.onboarding import State
 from reconciler.domain.requirements_words import capability
+from reconciler.onboarding.connections import connection, connections
+from reconciler.oversight import views
 
 PAGE = 100
 

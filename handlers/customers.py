@@ -15,9 +15,9 @@ from handlers.answers import made, stripe_of
 from handlers.bodies import Body, Currency, Id, Name, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.problems import not_found, path_id, refused
-from reconciler import card_setup, customers
 from reconciler.context import Context
 from reconciler.domain.refusals import Refusal
+from reconciler.invoicing import card_setup, customers
 from reconciler.moments import moment, rendered
 from reconciler.store import customers as stored
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from handlers.problems import Problem, not_found
-from reconciler import exports
 from reconciler.context import Context
+from reconciler.reconciling import exports
 from reconciler.store import runs
 
 MEDIA = {"json": "application/json", "csv": "text/csv; charset=utf-8"}

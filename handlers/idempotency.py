@@ -18,11 +18,11 @@ from starlette.responses import Response
 
 from handlers.bodies import json_body
 from handlers.problems import Problem
-from reconciler import claims
-from reconciler.claims import Answered, Claim, Held, LostClaim
 from reconciler.context import Context
 from reconciler.domain.pan import begins_like_a_card, holds_card_number
 from reconciler.domain.requests import LONGEST_KEY, digest, is_key
+from reconciler.money_out import claims
+from reconciler.money_out.claims import Answered, Claim, Held, LostClaim
 
 log = structlog.get_logger()
 

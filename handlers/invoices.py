@@ -14,11 +14,11 @@ from handlers.bodies import Amount, Body, Currency, Id, Note, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.payouts import Nothing
 from handlers.problems import Problem, not_found, path_id, refused
-from reconciler import debit_runs, invoices, pay_page
 from reconciler.context import Context
-from reconciler.debit import Asked, debit
 from reconciler.domain.invoices import Draft, InvoiceStatus, flaws
 from reconciler.domain.refusals import Refusal
+from reconciler.invoicing import debit_runs, invoices, pay_page
+from reconciler.invoicing.debit import Asked, debit
 from reconciler.moments import moment, rendered
 from reconciler.store import debits
 from reconciler.store import invoices as stored

@@ -13,11 +13,11 @@ from handlers.answers import made
 from handlers.bodies import Body, Name, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.problems import not_found, path_id, refused
-from reconciler import views_out
-from reconciler.add_merchant import add_merchant
 from reconciler.context import Context
 from reconciler.domain.refusals import Refusal
 from reconciler.moments import rendered
+from reconciler.money_out import views_out
+from reconciler.onboarding.add_merchant import add_merchant
 from reconciler.store import merchants
 
 MerchantId = Annotated[

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reconciler.context import Context
-from reconciler.figures import Figures, read_figures
 from reconciler.gateway.breaker import State
+from reconciler.oversight.figures import Figures, read_figures
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 NAME = "reconciler_"

@@ -17,13 +17,13 @@ from starlette.routing import Route
 
 from handlers.console import render
 from handlers.state import State
-from reconciler import card_setup, pay_page
-from reconciler.card_setup import Page
 from reconciler.context import Context
 from reconciler.domain.refusals import Refusal
 from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.outcomes import StripeUnavailable
-from reconciler.pay_page import PATH, Away, Seen
+from reconciler.invoicing import card_setup, pay_page
+from reconciler.invoicing.card_setup import Page
+from reconciler.invoicing.pay_page import PATH, Away, Seen
 from reconciler.store.database import DatabaseUnavailable
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from reconciler.context import Context
 from reconciler.moments import rendered
-from reconciler.payment_systems import payment_systems
+from reconciler.oversight.payment_systems import payment_systems
 
 
 async def listed(context: Context, _: Request) -> Any:

@@ -12,13 +12,13 @@ from handlers.answers import made, stripe_of
 from handlers.bodies import Amount, Body, Currency, Id, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.problems import Problem, not_found, path_id, refused
-from reconciler import views_out
 from reconciler.context import Context
 from reconciler.domain.refusals import Refusal
 from reconciler.moments import rendered
-from reconciler.pay_out import pay_out
-from reconciler.payout_steps import cancel
-from reconciler.reverse import reverse
+from reconciler.money_out import views_out
+from reconciler.money_out.pay_out import pay_out
+from reconciler.money_out.payout_steps import cancel
+from reconciler.money_out.reverse import reverse
 from reconciler.store import payouts
 
 STATUSES = (

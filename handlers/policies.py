@@ -9,11 +9,11 @@ from starlette.requests import Request
 
 from handlers.bodies import LARGEST_AMOUNT, Body, Note, body_of
 from handlers.problems import Problem, path_id, refused
-from reconciler import policy
 from reconciler.context import Context
 from reconciler.domain.policies import FIELDS, Limits, Scope, scope
 from reconciler.domain.refusals import Refusal
 from reconciler.moments import rendered
+from reconciler.money_out import policy
 
 Limit = Annotated[int, Field(ge=1, le=LARGEST_AMOUNT)] | None
 

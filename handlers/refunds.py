@@ -13,13 +13,13 @@ from handlers.bodies import Amount, Body, Id, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.payouts import Nothing
 from handlers.problems import not_found, path_id, refused
-from reconciler import views_out
 from reconciler.context import Context
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.refusals import Refusal
 from reconciler.domain.snapshot import PLATFORM, Snapshot
 from reconciler.moments import rendered
-from reconciler.refund import Wanted, cancel, refund
+from reconciler.money_out import views_out
+from reconciler.money_out.refund import Wanted, cancel, refund
 from reconciler.store import objects
 
 

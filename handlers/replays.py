@@ -11,8 +11,8 @@ from handlers.bodies import Body, Note, body_of
 from handlers.problems import path_id, refused
 from reconciler.context import Context
 from reconciler.domain.refusals import Refusal
+from reconciler.intake.replay import replay
 from reconciler.moments import rendered
-from reconciler.replay import replay
 
 
 class ReplayAsked(Body):

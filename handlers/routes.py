@@ -45,7 +45,7 @@ from handlers.webhooks import WebhookRoute
 from reconciler.context import Context
 from reconciler.domain.lifecycle import Kind
 from reconciler.gateway.outcomes import StripeUnavailable
-from reconciler.keys import Role
+from reconciler.oversight.keys import Role
 from reconciler.store.database import DatabaseUnavailable
 
 log = structlog.get_logger()

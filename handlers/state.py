@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from handlers.addresses import Network
 from handlers.idempotency import Desk
 from reconciler.context import Context
-from reconciler.ingest import Intake
+from reconciler.intake.ingest import Intake
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from handlers.state import Endpoint, State
-from reconciler.envelopes import open_envelope
 from reconciler.gateway.signature import Verdict, verify
+from reconciler.intake.envelopes import open_envelope
 from reconciler.store.database import DatabaseUnavailable
 
 log = structlog.get_logger()

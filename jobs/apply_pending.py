@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.apply import apply_all
 from reconciler.context import Context
+from reconciler.intake.apply import apply_all
 
 
 async def run(context: Context) -> str:

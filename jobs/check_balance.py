@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.check import check
 from reconciler.context import Context
+from reconciler.reconciling.check import check
 
 
 async def run(context: Context) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.compare_transfers import compare_transfers
 from reconciler.context import Context
+from reconciler.reconciling.compare_transfers import compare_transfers
 
 
 async def run(context: Context) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reconciler.context import Context
-from reconciler.debit_runs import debit_today
 from reconciler.domain.audit import Actor
+from reconciler.invoicing.debit_runs import debit_today
 
 
 async def run(context: Context) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.approve import expire
 from reconciler.context import Context
+from reconciler.money_out.approve import expire
 
 
 async def run(context: Context) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler import claims
 from reconciler.context import Context
+from reconciler.money_out import claims
 
 
 async def run(context: Context) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.apply import apply_all
 from reconciler.context import Context
-from reconciler.recover import recover_events
+from reconciler.intake.apply import apply_all
+from reconciler.intake.recover import recover_events
 
 
 async def run(context: Context) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.context import Context
-from reconciler.refresh_accounts import refresh_accounts
+from reconciler.onboarding.refresh_accounts import refresh_accounts
 
 
 async def run(context: Context) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.context import Context
-from reconciler.reread import reread_due
+from reconciler.intake.reread import reread_due
 
 
 async def run(context: Context) -> str:

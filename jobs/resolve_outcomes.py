@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reconciler.context import Context
-from reconciler.recover_cost import recover_due
-from reconciler.resolve import resolve_outcomes
+from reconciler.money_out.recover_cost import recover_due
+from reconciler.money_out.resolve import resolve_outcomes
 
 
 async def run(context: Context) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.audit import watch
 from reconciler.context import Context
-from reconciler.self_check import self_check
+from reconciler.oversight.audit import watch
+from reconciler.reconciling.self_check import self_check
 
 
 async def run(context: Context) -> str:

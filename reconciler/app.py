@@ -24,15 +24,15 @@ from handlers.problems import no_route
 from handlers.routes import build_routes
 from handlers.state import Endpoint, State
 from jobs.schedule import Schedule
-from reconciler.apply import requeue_dead
 from reconciler.context import STRIPE_API_VERSION, Context, Policy
 from reconciler.gateway import transport
 from reconciler.gateway.budget import LIVE, TEST, Limits, Pace
 from reconciler.gateway.client import Gateway
 from reconciler.gateway.inspection import Inspector
 from reconciler.gateway.snapshots import Reading
-from reconciler.ingest import Intake
-from reconciler.keys import bootstrap_key
+from reconciler.intake.apply import requeue_dead
+from reconciler.intake.ingest import Intake
+from reconciler.oversight.keys import bootstrap_key
 from reconciler.settings import Settings, load
 from reconciler.store.database import Database
 from reconciler.store.migrate import migrate

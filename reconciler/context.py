@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from reconciler.available import AvailableReader
 from reconciler.domain.books import Bearer
 from reconciler.gateway.client import Gateway
 from reconciler.gateway.inspection import Inspector
 from reconciler.gateway.snapshots import Reading
-from reconciler.payment_system import PaymentSystem
+from reconciler.money_out.available import AvailableReader
+from reconciler.oversight.payment_system import PaymentSystem
 from reconciler.store import leases
 from reconciler.store.database import Database, Session
 

@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reconciler.domain.books import Bearer
-from reconciler.payment_system import PaymentSystem
+from reconciler.oversight.payment_system import PaymentSystem
 from reconciler.store.connection import check_url
 
 STRIPE_API = "https://api.stripe.com"

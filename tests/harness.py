@@ -13,12 +13,12 @@ import httpx
 import stamina
 
 from reconciler.app import World, build_app
-from reconciler.apply import apply_all
-from reconciler.check import check
 from reconciler.context import Context
 from reconciler.gateway.budget import Pace
-from reconciler.recover import recover_events
-from reconciler.reread import reread_due
+from reconciler.intake.apply import apply_all
+from reconciler.intake.recover import recover_events
+from reconciler.intake.reread import reread_due
+from reconciler.reconciling.check import check
 from reconciler.settings import Settings
 from reconciler.simulator import Simulator
 from reconciler.store import merchants, runs

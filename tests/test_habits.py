@@ -36,7 +36,7 @@ OUTSIDE = {
 }
 """The only room that may import each thing of the outside world."""
 
-WIRING = {"reconciler.app", "reconciler.cli", "reconciler.cli_simulator"}
+WIRING = {"reconciler.app", "reconciler.command_line.main", "reconciler.command_line.simulator"}
 
 
 def _module(path: Path) -> str:
@@ -100,10 +100,10 @@ def test_files_and_functions_stay_small_and_say_what_they_are_for(path: Path) ->
 def test_nothing_reads_the_clock_or_chance_by_itself() -> None:
     allowed = {
         "reconciler.app",
-        "reconciler.cli_simulator",
+        "reconciler.command_line.simulator",
         "reconciler.demo.run",
         "reconciler.demo.month",
-        "reconciler.keys",
+        "reconciler.oversight.keys",
     }
     for path in FILES:
         if _module(path) in allowed or _within(_module(path), "reconciler.simulator"):
@@ -127,7 +127,7 @@ def test_every_kind_and_cause_of_a_finding_is_documented() -> None:
 
 
 def test_every_command_is_in_the_readme() -> None:
-    from reconciler.cli import cli
+    from reconciler.command_line.main import cli
 
     readme = (ROOT / "README.md").read_text()
     for command in cli.registered_commands:
@@ -138,7 +138,7 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 def test_every_command_of_the_simulator_is_in_its_page() -> None:
-    from reconciler.cli_simulator import simulator_cli
+    from reconciler.command_line.simulator import simulator_cli
 
     page = (ROOT / "docs" / "simulator.md").read_text()
     for command in simulator_cli.registered_commands:

@@ -13,17 +13,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.apply import apply_all
 from reconciler.context import Context
 from reconciler.domain.refusals import Refusal
 from reconciler.gateway.snapshots import PAYOUT_METADATA
-from reconciler.pay_out import pay_out
-from reconciler.reread import reread_due
+from reconciler.intake.apply import apply_all
+from reconciler.intake.reread import reread_due
+from reconciler.money_out.pay_out import pay_out
+from reconciler.oversight.views import merchant_balance
 from reconciler.simulator import Simulator
 from reconciler.simulator.kernel.calendar import weekday
 from reconciler.store import merchants
 from reconciler.store.database import Row
-from reconciler.views import merchant_balance
 
 DAY = 86400
 DAYS = 28

@@ -19,15 +19,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from jobs.schedule import Schedule
-from reconciler import printing
 from reconciler.app import World, build_app
-from reconciler.apply import apply_all
-from reconciler.check import check
+from reconciler.command_line import printing
 from reconciler.context import STRIPE_API_VERSION, Context
 from reconciler.demo.month import DAY, DAYS, Month, live_through
-from reconciler.recover import recover_events
-from reconciler.reread import reread_due
-from reconciler.self_check import self_check
+from reconciler.intake.apply import apply_all
+from reconciler.intake.recover import recover_events
+from reconciler.intake.reread import reread_due
+from reconciler.reconciling.check import check
+from reconciler.reconciling.self_check import self_check
 from reconciler.settings import Settings
 from reconciler.simulator import Simulator
 from reconciler.store import runs

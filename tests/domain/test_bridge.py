@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.compare_transfers import Compared
-from reconciler.detectors import Inputs
 from reconciler.domain.bridge import HOLDINGS, Bridge, bridge, is_explained, suspense, unmirrored
 from reconciler.domain.findings import Cause, Finding, FindingKind, total
 from reconciler.domain.sending import Status
 from reconciler.domain.snapshot import Need, Record
 from reconciler.domain.verdicts import Open
 from reconciler.gateway.client import BalanceReading
-from reconciler.gather import Gathered
-from reconciler.mirror_balance import Mirrored
-from reconciler.report import Report, report
+from reconciler.intake.mirror_balance import Mirrored
+from reconciler.intake.walk import Coverage
+from reconciler.reconciling.compare_transfers import Compared
+from reconciler.reconciling.detectors import Inputs
+from reconciler.reconciling.gather import Gathered
+from reconciler.reconciling.report import Report, report
 from reconciler.store.sendings import Sending
-from reconciler.walk import Coverage
 from tests.domain.making import NOW, charge, examples, intent, movement, refund
 
 HELD = [

@@ -66,7 +66,7 @@ def refunds(it: Service) -> list[dict[str, Any]]:
 
 async def sound(it: Service) -> None:
     """Nothing is broken, here or at Stripe, and no balance was overspent."""
-    from reconciler.self_check import self_check
+    from reconciler.reconciling.self_check import self_check
 
     assert it.simulator.audit() == []
     assert await self_check(it.context) == []

@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from reconciler.debit_runs import debit_today
 from reconciler.domain.audit import Actor
 from reconciler.domain.invoices import today
-from reconciler.resolve import resolve_outcomes
+from reconciler.invoicing.debit_runs import debit_today
+from reconciler.money_out.resolve import resolve_outcomes
 from tests.harness import ADMIN_KEY, BASE, Service
 
 JOB = Actor.job("debit_due")

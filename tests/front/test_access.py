@@ -16,7 +16,7 @@ from handlers import console, console_approvals
 from handlers.routes import PAGES, TABLE, Entry, build_routes
 from handlers.state import State
 from reconciler.app import configure_logging
-from reconciler.keys import Role, bootstrap_key, create_key, revoke_key
+from reconciler.oversight.keys import Role, bootstrap_key, create_key, revoke_key
 from reconciler.simulator import Simulator
 from tests.front.reading import bearer, month
 from tests.front.test_webhooks import (

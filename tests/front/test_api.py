@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply import apply_all
-from reconciler.keys import Role, create_key
+from reconciler.intake.apply import apply_all
+from reconciler.oversight.keys import Role, create_key
 from tests.engines import PgServer
 from tests.front.reading import LISTINGS, RFC_3339, bearer, month, pages
 from tests.front.test_webhooks import (

@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from jobs import expire_approvals
-from reconciler import claims, payout_steps, policy
-from reconciler.audit import Actor
-from reconciler.claims import LEASE_SECONDS
 from reconciler.domain.refusals import Refusal
-from reconciler.keys import Role, create_key
-from reconciler.pay_out import pay_out
+from reconciler.money_out import claims, payout_steps, policy
+from reconciler.money_out.claims import LEASE_SECONDS
+from reconciler.money_out.pay_out import pay_out
+from reconciler.oversight.audit import Actor
+from reconciler.oversight.keys import Role, create_key
 from tests.engines import PgServer, outcome
 from tests.front.reading import bearer
 from tests.front.test_idempotency import Crash, two_instances

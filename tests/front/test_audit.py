@@ -14,9 +14,19 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from reconciler.audit import Action, Actor, Anchor, Audit, Verified, head, listed, record, verify
 from reconciler.context import Context, Policy
 from reconciler.domain.audit import CONTENT, GENESIS, chained
+from reconciler.oversight.audit import (
+    Action,
+    Actor,
+    Anchor,
+    Audit,
+    Verified,
+    head,
+    listed,
+    record,
+    verify,
+)
 from reconciler.store import audit as stored
 from reconciler.store.database import Database, Session, SessionMisuse
 from tests.harness import run
@@ -414,7 +424,7 @@ def test_what_leaves_a_whole_chain_is_found_with_an_anchor(
 def test_a_chain_longer_than_a_batch_is_verified_with_progress(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.audit.BATCH", 3)
+    monkeypatch.setattr("reconciler.oversight.audit.BATCH", 3)
 
     async def story() -> None:
         async with opened(database_url) as context:

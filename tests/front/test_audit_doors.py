@@ -13,9 +13,9 @@ from starlette.requests import Request
 
 from handlers.addresses import client_address
 from jobs import self_check
-from reconciler.apply import apply_all, requeue_dead
-from reconciler.audit import Action, Actor, Audit, record
-from reconciler.keys import Role, bootstrap_key, create_key, revoke_key
+from reconciler.intake.apply import apply_all, requeue_dead
+from reconciler.oversight.audit import Action, Actor, Audit, record
+from reconciler.oversight.keys import Role, bootstrap_key, create_key, revoke_key
 from reconciler.settings import BadSettings, Settings, load
 from tests.front.test_webhooks import is_problem
 from tests.harness import ADMIN_KEY, Service, run, service

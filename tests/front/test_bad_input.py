@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import structlog
 
-from reconciler import apply
-from reconciler.apply import ATTEMPTS, apply_all
-from reconciler.reread import reread_due
+from reconciler.intake import apply
+from reconciler.intake.apply import ATTEMPTS, apply_all
+from reconciler.intake.reread import reread_due
 from tests.front.test_webhooks import CONNECT_DOOR, event, events, post, until_settled
 from tests.harness import BASE, SECRET, Service, run, service
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from reconciler import check as it_check
-from reconciler.check import check
+from reconciler.reconciling import check as it_check
+from reconciler.reconciling.check import check
 from reconciler.store.database import Database
 from tests.harness import Service, ask_stripe, run, service
 

@@ -16,7 +16,7 @@ import pytest
 import structlog
 
 import reconciler.app
-from reconciler import cli
+from reconciler.command_line import main as cli
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from tests.engines import migrated_url

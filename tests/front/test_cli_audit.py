@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
-from reconciler import cli
+from reconciler.command_line import main as cli
 from reconciler.settings import Settings
 from tests.engines import migrated_url
 from tests.front.test_webhooks import event

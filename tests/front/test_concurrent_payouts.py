@@ -10,9 +10,9 @@ from typing import Any
 
 from reconciler.context import Context
 from reconciler.domain.refusals import Refusal
-from reconciler.pay_out import pay_out
-from reconciler.refund import Wanted, refund
-from reconciler.resolve import resolve_outcomes
+from reconciler.money_out.pay_out import pay_out
+from reconciler.money_out.refund import Wanted, refund
+from reconciler.money_out.resolve import resolve_outcomes
 from reconciler.store.database import Database
 from tests.front.asking import funded, owed, paid, refunds, sound, transfers
 from tests.harness import Service, run, service

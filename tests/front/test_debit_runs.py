@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from reconciler import debit_runs
 from reconciler.gateway.client import Gateway
 from reconciler.gateway.outcomes import Outcome
+from reconciler.invoicing import debit_runs
 from reconciler.simulator import Simulator
 from reconciler.store import debits
 from tests.front.charging import (

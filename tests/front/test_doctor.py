@@ -13,11 +13,12 @@ import pytest
 import stamina
 import structlog
 
-from reconciler import cli, doctor
 from reconciler.app import World
-from reconciler.cli_doctor import look
-from reconciler.doctor import Severity, Sign, exit_code
-from reconciler.keys import Role, create_key
+from reconciler.command_line import main as cli
+from reconciler.command_line.doctor import look
+from reconciler.oversight import doctor
+from reconciler.oversight.doctor import Severity, Sign, exit_code
+from reconciler.oversight.keys import Role, create_key
 from reconciler.settings import Settings
 from reconciler.simulator import Simulator
 from reconciler.store.database import Database, WeakDurability
@@ -249,7 +250,7 @@ def test_the_command_prints_every_sign_and_ends_with_the_verdict(
 
 def test_every_code_of_the_doctors_own_is_documented() -> None:
     page = (ROOT / "docs" / "doctor.md").read_text()
-    source = (ROOT / "reconciler" / "doctor.py").read_text()
+    source = (ROOT / "reconciler" / "oversight" / "doctor.py").read_text()
     own = set(re.findall(r'"([a-z]+_[a-z_]+)",?\s*(?:\n|text|str|f")', source))
     assert len(own) > 10
     for code in own - {"not_read"}:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from reconciler.domain.sending import KEY_SECONDS
-from reconciler.pay_out import pay_out
-from reconciler.recover_cost import recover_due
-from reconciler.resolve import resolve_outcomes
+from reconciler.money_out.pay_out import pay_out
+from reconciler.money_out.recover_cost import recover_due
+from reconciler.money_out.resolve import resolve_outcomes
 from reconciler.store import sendings
 from tests.front.asking import ask, funded, owed, paid, payout, refunds, sound, transfers
 from tests.harness import Service, run, service

@@ -22,11 +22,11 @@ from handlers.bodies import Body, body_of
 from handlers.problems import Problem, refused
 from handlers.routes import Entry
 from jobs import prune_requests
-from reconciler import claims
-from reconciler.claims import KEPT_SECONDS, LEASE_SECONDS, Claim
 from reconciler.context import Context
 from reconciler.domain.refusals import Refusal
-from reconciler.keys import Role, create_key
+from reconciler.money_out import claims
+from reconciler.money_out.claims import KEPT_SECONDS, LEASE_SECONDS, Claim
+from reconciler.oversight.keys import Role, create_key
 from reconciler.simulator import Simulator
 from tests.engines import PgServer
 from tests.front.reading import bearer

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from handlers.routes import build_routes
 from handlers.state import State
-from reconciler.keys import Role, create_key
+from reconciler.oversight.keys import Role, create_key
 from reconciler.simulator import Simulator
 from tests.front.reading import bearer, month
 from tests.front.test_webhooks import is_problem

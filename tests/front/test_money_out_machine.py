@@ -21,13 +21,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from reconciler.domain.refusals import Refusal
 from reconciler.domain.sending import KEY_SECONDS
-from reconciler.pay_out import pay_out
-from reconciler.payout_steps import cancel
-from reconciler.recover_cost import recover_due
-from reconciler.refund import Wanted, refund
-from reconciler.resolve import resolve_outcomes
-from reconciler.reverse import reverse
-from reconciler.self_check import self_check
+from reconciler.money_out.pay_out import pay_out
+from reconciler.money_out.payout_steps import cancel
+from reconciler.money_out.recover_cost import recover_due
+from reconciler.money_out.refund import Wanted, refund
+from reconciler.money_out.resolve import resolve_outcomes
+from reconciler.money_out.reverse import reverse
+from reconciler.reconciling.self_check import self_check
 from tests import engines
 from tests.front.asking import refunds
 from tests.harness import Service, service

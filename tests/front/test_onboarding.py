@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from reconciler.app import configure_logging
-from reconciler.keys import Role, create_key
+from reconciler.oversight.keys import Role, create_key
 from tests.front.onboarding import (
     accounts_at_stripe,
     ask,

@@ -9,8 +9,8 @@ import pytest
 
 from jobs import refresh_accounts as job
 from reconciler.gateway.client import Gateway
-from reconciler.refresh_accounts import refresh_accounts
-from reconciler.resolve import resolve_outcomes
+from reconciler.money_out.resolve import resolve_outcomes
+from reconciler.onboarding.refresh_accounts import refresh_accounts
 from reconciler.simulator import Simulator
 from tests.front.onboarding import (
     accounts_at_stripe,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from reconciler.apply import apply_all
-from reconciler.envelopes import open_envelope
-from reconciler.ingest import keep
-from reconciler.self_check import self_check
+from reconciler.intake.apply import apply_all
+from reconciler.intake.envelopes import open_envelope
+from reconciler.intake.ingest import keep
+from reconciler.reconciling.self_check import self_check
 from reconciler.simulator import Simulator
 from reconciler.store.database import Database
 from tests.harness import run, service, state_of

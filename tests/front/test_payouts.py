@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.keys import Role, create_key
-from reconciler.resolve import resolve_outcomes
+from reconciler.money_out.resolve import resolve_outcomes
+from reconciler.oversight.keys import Role, create_key
 from tests.front.asking import ask, funded, owed, paid, payout, sound, transfers
 from tests.front.test_webhooks import is_problem
 from tests.harness import Service, run, service

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.keys import Role, create_key
+from reconciler.oversight.keys import Role, create_key
 from reconciler.store.database import Database
 from tests.engines import outcome
 from tests.front.reading import bearer

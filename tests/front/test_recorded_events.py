@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from reconciler.apply import apply_all
-from reconciler.importing import import_files
+from reconciler.intake.apply import apply_all
+from reconciler.intake.importing import import_files
 from reconciler.simulator.outside.webhooks.delivery import signature
 from tests.harness import BASE, CONNECT_SECRET, SECRET, Service, run, service, state_of
 

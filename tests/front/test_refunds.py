@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.recover_cost import recover_due
+from reconciler.money_out.recover_cost import recover_due
 from tests.front.asking import ask, owed, paid, payout, refunds, sound
 from tests.front.test_webhooks import is_problem
 from tests.harness import Service, run, service

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler import claims, pay_out
-from reconciler.claims import LEASE_SECONDS
+from reconciler.money_out import claims, pay_out
+from reconciler.money_out.claims import LEASE_SECONDS
 from tests.engines import PgServer
 from tests.front.reading import bearer
 from tests.front.test_idempotency import Crash, two_instances

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.apply import ATTEMPTS, apply_all, requeue_dead
-from reconciler.self_check import self_check
+from reconciler.intake.apply import ATTEMPTS, apply_all, requeue_dead
+from reconciler.reconciling.self_check import self_check
 from tests.harness import Service, run, service
 
 
@@ -83,7 +83,7 @@ def test_a_dead_event_is_tried_again_when_asked_and_at_every_start(
     async def dies() -> None:
         async with service(url) as it:
             with monkeypatch.context() as broken:
-                broken.setattr("reconciler.apply.prepare", _defect)
+                broken.setattr("reconciler.intake.apply.prepare", _defect)
                 it.simulator.acts.pay(10_000, "usd", metadata={"merchant_id": "bakery"})
                 for _ in range(ATTEMPTS):
                     await it.listen()

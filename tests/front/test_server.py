@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from reconciler.apply import apply_all
+from reconciler.intake.apply import apply_all
 from reconciler.simulator import Simulator
 from reconciler.simulator.outside.webhooks.delivery import signature
 from tests.front.test_webhooks import encoded, event, events
@@ -28,7 +28,7 @@ AT_ONCE = 20
 SERVE = """
 import functools, sys, uvicorn
 uvicorn.run = functools.partial(uvicorn.run, fd=int(sys.argv.pop()))
-from reconciler import cli
+from reconciler.command_line import main as cli
 cli.main()
 """
 

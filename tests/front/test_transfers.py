@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.compare_transfers import compare_transfers
 from reconciler.domain.refusals import Refusal
 from reconciler.gateway.snapshots import PAYOUT_METADATA
-from reconciler.pay_out import _Asked, _decide, pay_out
-from reconciler.resolve import resolve_outcomes
+from reconciler.money_out.pay_out import _Asked, _decide, pay_out
+from reconciler.money_out.resolve import resolve_outcomes
+from reconciler.reconciling.compare_transfers import compare_transfers
 from tests.harness import Service, run, service
 
 DAY = 86400

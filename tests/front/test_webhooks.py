@@ -17,7 +17,7 @@ import pytest
 
 import reconciler.app
 from handlers import webhooks
-from reconciler.apply import ATTEMPTS, BACKOFF_SECONDS, apply_all
+from reconciler.intake.apply import ATTEMPTS, BACKOFF_SECONDS, apply_all
 from reconciler.simulator import Simulator
 from reconciler.simulator.outside.webhooks.delivery import signature
 from reconciler.store import inbox

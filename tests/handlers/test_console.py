@@ -22,8 +22,8 @@ from handlers.evidence import tables
 from handlers.state import State
 from handlers.waterfall import WIDTH, waterfall
 from reconciler.app import World, build_app
-from reconciler.check import check
 from reconciler.context import STRIPE_API_VERSION, Context
+from reconciler.reconciling.check import check
 from reconciler.settings import Settings
 from reconciler.simulator import Simulator
 from reconciler.store import runs

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.keys import Role, create_key
+from reconciler.oversight.keys import Role, create_key
 from tests.engines import migrated_url
 from tests.front.test_approvals import People, people
 from tests.harness import BASE, Service, run, service

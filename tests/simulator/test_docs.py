@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from typer.testing import CliRunner
 
-from reconciler.cli_simulator import simulator_cli
+from reconciler.command_line.simulator import simulator_cli
 from reconciler.simulator import Simulator
 from reconciler.simulator.outside.control import control
 from reconciler.simulator.outside.control.running import standing
