@@ -13,8 +13,9 @@ import structlog
 from starlette.routing import Route
 
 from handlers import console, console_approvals
-from handlers.routes import PAGES, TABLE, Entry, build_routes
+from handlers.routes import build_routes
 from handlers.state import State
+from handlers.table import PAGES, TABLE, Entry
 from reconciler.app import configure_logging
 from reconciler.oversight.keys import Role, bootstrap_key, create_key, revoke_key
 from reconciler.simulator import Simulator

@@ -12,7 +12,7 @@ import structlog
 from pydantic import BaseModel
 
 from handlers import approvals, bodies, connect, customers, invoices, policies
-from handlers.routes import TABLE
+from handlers.table import TABLE
 from tests.front.charging import customer, invoice
 from tests.harness import ADMIN_KEY, Service, run, service
 

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from handlers import idempotency, routes
 from handlers.bodies import Body, body_of
 from handlers.problems import Problem, refused
-from handlers.routes import Entry
+from handlers.table import Entry
 from jobs import prune_requests
 from reconciler.context import Context
 from reconciler.domain.refusals import Refusal

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from handlers.console import PAGES
-from handlers.routes import TABLE
+from handlers.table import TABLE
 from reconciler.simulator import Simulator
 from tests.front.reading import bearer, month
 from tests.harness import ADMIN_KEY, CONNECT_SECRET, SECRET, Service, run, service
