@@ -6,7 +6,7 @@ movements. Must not swallow what could not be read: the run says so and is `inco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,15 +23,19 @@ from reconciler.intake.mirror_balance import Mirrored, mirror_balance
 from reconciler.intake.walk import Coverage
 from reconciler.oversight.audit import Action, Actor, Audit, record
 from reconciler.reconciling.compare_transfers import Compared, compare_transfers
-from reconciler.reconciling.detectors import Inputs
-from reconciler.reconciling.gather import Gathered, gather
+from reconciler.reconciling.detecting.registry import gather
+from reconciler.reconciling.look import Look
 from reconciler.reconciling.report import Report, report
 from reconciler.reconciling.tracking import track
-from reconciler.store import runs
+from reconciler.store import books, runs
+from reconciler.store.database import Session
 
 log = structlog.get_logger()
 
 ATTEMPTS = 3
+
+Ids = dict[tuple[str, str, str, str], str]
+"""The id of a finding, by Stripe account, kind, currency and reference."""
 
 
 async def check(
@@ -48,48 +52,56 @@ async def check(
     stripe = stripe.at(Priority.CHECK)
     compared = await compare_transfers(context, stripe)
     for attempt in range(1, ATTEMPTS + 1):
-        mirrored = await mirror_balance(context, stripe, PLATFORM, pages)
-        run = await reconcile(
-            context,
-            mirrored,
-            compared,
-            recovered,
-            started,
-            last=attempt == ATTEMPTS,
-            actor=actor,
-        )
-        if run is not None:
-            return run
-    raise AssertionError("the last attempt always writes a run")
+        mirrored = [await mirror_balance(context, stripe, PLATFORM, pages)]
+        last = attempt == ATTEMPTS
+        looks = await look(context, mirrored, compared, recovered, last=last)
+        if looks is not None:
+            return await reconcile(context, looks, started, actor=actor)
+    raise AssertionError("the last attempt always looks")
+
+
+async def look(
+    context: Context,
+    mirrored: Sequence[Mirrored],
+    compared: Compared | None,
+    recovered: Coverage | None,
+    *,
+    last: bool = True,
+) -> list[Look] | None:
+    """Read what is open in each account that was mirrored, all of it at one moment.
+
+    Somebody else may have mirrored more since Stripe's balance was read; then the two cannot be
+    compared. None asks for another attempt; the last one says that the balance moved instead.
+    """
+    looks = []
+    async with context.database.read(snapshot=True) as session:
+        for one in mirrored:
+            balances = await _balances(session, one.stripe_account)
+            raced = one.complete and _moved_on(one, balances)
+            if raced and not last:
+                return None
+            seen = await gather(session, one.stripe_account, context.now())
+            read = replace(one, raced=one.raced or raced)
+            others = (compared, recovered) if one.stripe_account == PLATFORM else (None, None)
+            looks.append(Look(read, *others, balances, seen, context.now()))
+    return looks
 
 
 async def reconcile(
-    context: Context,
-    mirrored: Mirrored,
-    compared: Compared | None,
-    recovered: Coverage | None,
-    started: int,
-    *,
-    last: bool = True,
-    actor: Actor | None = None,
-) -> dict[str, Any] | None:
-    """Compare what is open, write the run, and let findings that no longer stand be cleared.
-
-    Somebody else may have mirrored more since Stripe's balance was read; then the two cannot be
-    compared. None asks for another attempt; the last one writes an incomplete run instead.
-    """
-    async with context.database.read(snapshot=True) as session:
-        gathered = await gather(session, mirrored.stripe_account, context.now())
-    if mirrored.complete and _moved_on(mirrored, gathered):
-        if not last:
-            return None
-        mirrored = replace(mirrored, raced=True)
+    context: Context, looks: Sequence[Look], started: int, *, actor: Actor | None = None
+) -> dict[str, Any]:
+    """Judge what was seen, write the run, and let findings that no longer stand be cleared."""
     now = context.now()
-    outcome = report(Inputs(mirrored, compared, recovered, gathered, now))
-    unseen = _not_looked_at(mirrored, compared)
+    unseen = {look.stripe_account: _not_looked_at(look) for look in looks}
+
+    def looked_at(key: runs.Key) -> bool:
+        return key[0] in unseen and key[3] not in unseen[key[0]]
+
     async with context.write_books() as session:
-        stored = await track(session, context, outcome.findings, lambda k: k[3] not in unseen, now)
-        everything = [*stored, *gathered.invariants]
+        standing = await runs.living_of_kind(session, FindingKind.INVARIANT_BROKEN.value)
+        outcome = report(looks, standing)
+        stored = await track(session, context, outcome.findings, looked_at, now)
+        everything = [*stored, *standing]
         run = _run(context.new_id("run"), started, now, outcome, everything)
         await runs.save_run(session, run, everything)
         if actor is not None:
@@ -99,22 +111,29 @@ async def reconcile(
     return run
 
 
-def _moved_on(mirrored: Mirrored, gathered: Gathered) -> bool:
+async def _balances(session: Session, stripe_account: str) -> dict[str, dict[str, int]]:
+    balances: dict[str, dict[str, int]] = {}
+    for row in await books.totals(session, stripe_account):
+        balances.setdefault(row["currency"], {})[row["kind"]] = row["books"] + row["facts"]
+    return balances
+
+
+def _moved_on(mirrored: Mirrored, balances: Mapping[str, Mapping[str, int]]) -> bool:
     """Whether the ledger holds other movements than when Stripe's balance was read."""
     held = {
-        currency: balances[STRIPE_BALANCE]
-        for currency, balances in gathered.balances.items()
-        if balances.get(STRIPE_BALANCE)
+        currency: kinds[STRIPE_BALANCE]
+        for currency, kinds in balances.items()
+        if kinds.get(STRIPE_BALANCE)
     }
     return held != {currency: amount for currency, amount in mirrored.held.items() if amount}
 
 
-def _not_looked_at(mirrored: Mirrored, compared: Compared | None) -> set[str]:
+def _not_looked_at(look: Look) -> set[str]:
     """Kinds of findings that this look could not have seen, and so must not clear."""
     unseen = {FindingKind.INVARIANT_BROKEN.value}  # the self-check's
-    if not mirrored.complete:
+    if not look.mirrored.complete:
         unseen.add(FindingKind.UNMIRRORED_BALANCE.value)
-    if compared is None or not compared.coverage.complete:
+    if look.compared is None or not look.compared.coverage.complete:
         unseen.add(FindingKind.MISSING_AT_STRIPE.value)
     return unseen
 
@@ -122,7 +141,7 @@ def _not_looked_at(mirrored: Mirrored, compared: Compared | None) -> set[str]:
 def _run(
     id: str, started: int, now: int, outcome: Report, found: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    ids = {(f["kind"], f["currency"], f["reference"]): f["id"] for f in found}
+    ids = {(f["stripe_account"], f["kind"], f["currency"], f["reference"]): f["id"] for f in found}
     counts: dict[str, int] = {"open": 0, "timing": 0}
     for finding in found:
         counts[finding["status"]] += 1
@@ -134,21 +153,29 @@ def _run(
         "coverage": outcome.coverage,
         "bridge": [_bridge(b, ids) for b in outcome.bridges],
         "drift": {
-            "drift": {b.currency: b.drift for b in outcome.bridges if b.drift},
-            "timing": {b.currency: b.timing for b in outcome.bridges if b.timing},
+            "drift": _sums((b.currency, b.drift) for b in outcome.bridges),
+            "timing": _sums((b.currency, b.timing) for b in outcome.bridges),
         },
         "counts": counts,
     }
 
 
-def _bridge(bridge: Bridge, ids: dict[tuple[str, str, str], str]) -> dict[str, Any]:
+def _sums(amounts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Per currency, those that are not zero."""
+    sums: dict[str, int] = {}
+    for currency, amount in amounts:
+        sums[currency] = sums.get(currency, 0) + amount
+    return {currency: amount for currency, amount in sums.items() if amount}
+
+
+def _bridge(bridge: Bridge, ids: Ids) -> dict[str, Any]:
     return {
         "stripe_account": bridge.stripe_account,
         "currency": bridge.currency,
         "as_of": bridge.as_of,
         "books": bridge.books,
-        "holdings": [_line(line, bridge.currency, ids) for line in bridge.holdings],
-        "differences": [_line(line, bridge.currency, ids) for line in bridge.differences],
+        "holdings": [_line(line, bridge, ids) for line in bridge.holdings],
+        "differences": [_line(line, bridge, ids) for line in bridge.differences],
         "unexplained": bridge.unexplained,
         "stripe": bridge.stripe,
         "available": bridge.available,
@@ -158,11 +185,12 @@ def _bridge(bridge: Bridge, ids: dict[tuple[str, str, str], str]) -> dict[str, A
     }
 
 
-def _line(line: BridgeLine, currency: str, ids: dict[tuple[str, str, str], str]) -> dict[str, Any]:
+def _line(line: BridgeLine, bridge: Bridge, ids: Ids) -> dict[str, Any]:
+    account, currency = bridge.stripe_account, bridge.currency
     return {
         "key": line.key,
         "label": line.label,
         "amount": line.amount,
         "timing": line.timing,
-        "findings": [ids[line.kind, currency, reference] for reference in line.references],
+        "findings": [ids[account, line.kind, currency, reference] for reference in line.references],
     }

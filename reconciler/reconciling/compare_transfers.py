@@ -15,7 +15,7 @@ from reconciler.context import Context
 from reconciler.domain.snapshot import Snapshot
 from reconciler.gateway.client import Gateway, Page, Window
 from reconciler.intake.walk import Coverage, walk
-from reconciler.store import mirror, payouts
+from reconciler.store import instructions, mirror, payouts
 from reconciler.store.database import Row, Session
 
 STREAM = "transfers"
@@ -87,7 +87,7 @@ async def compare_transfers(context: Context, stripe: Gateway) -> Compared:
 
 async def _keep(session: Session, rows: Sequence[Snapshot], now: int) -> int:
     named = {str(t.detail["payout"]) for t in rows} - {""}
-    known = {id: await payouts.get(session, id) for id in sorted(named)}
+    known = {id: await instructions.get(session, payouts.TABLE, id) for id in sorted(named)}
     values = []
     for transfer in rows:
         payout = known.get(str(transfer.detail["payout"]))

@@ -1,4 +1,4 @@
-"""Turn what is open into findings, bridges and the verdict of a run. Pure.
+"""Turn looks into findings, bridges and the verdict of a run. Pure.
 
 The findings of a currency sum to its bridge's differences; what is left would be `unexplained`.
 Must not read or write anything.
@@ -12,8 +12,8 @@ from typing import Any
 
 from reconciler.domain.bridge import Bridge, bridge, is_explained
 from reconciler.domain.findings import Finding
-from reconciler.invoicing.charged_twice import charged_twice
-from reconciler.reconciling.detectors import Inputs, currencies, findings
+from reconciler.reconciling.detecting.registry import detect
+from reconciler.reconciling.look import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,59 +26,58 @@ class Report:
     coverage: dict[str, Any]
 
 
-def report(inputs: Inputs) -> Report:
-    """The findings, the bridges and the status that follow from them."""
-    found = [*findings(inputs), *charged_twice(inputs.gathered.charged_twice)]
-    found.sort(key=lambda f: (f.currency, f.kind, f.reference))
-    bridges = tuple(_bridges(inputs, found))
-    coverage = _coverage(inputs)
-    return Report(_status(inputs, found, bridges, coverage), tuple(found), bridges, coverage)
+def report(looks: Sequence[Look], standing: Sequence[dict[str, Any]] = ()) -> Report:
+    """The findings, the bridges and the status that follow from these looks, one for each Stripe
+    account. `standing` are findings of somebody else's that have not cleared."""
+    found = [(look, detect(look)) for look in looks]
+    bridges = tuple(b for look, findings in found for b in _bridges(look, findings))
+    coverage = _coverage(looks)
+    timing = all(f.is_timing(look.now) for look, findings in found for f in findings)
+    everything = tuple(finding for _, findings in found for finding in findings)
+    clean = timing and not standing and is_explained(bridges, everything)
+    status = "incomplete" if not coverage["complete"] else "clean" if clean else "drift"
+    return Report(status, everything, bridges, coverage)
 
 
-def _bridges(inputs: Inputs, found: Sequence[Finding]) -> Iterable[Bridge]:
-    reading = inputs.mirrored.reading
+def _bridges(look: Look, found: Sequence[Finding]) -> Iterable[Bridge]:
+    reading = look.mirrored.reading
     if reading is None:
         return
-    account = inputs.mirrored.stripe_account
-    for currency in currencies(inputs):
+    for currency in look.currencies:
         yield bridge(
-            account,
+            look.stripe_account,
             currency,
-            inputs.mirrored.as_of,
-            inputs.now,
-            inputs.gathered.balances.get(currency, {}),
-            [f for f in found if f.currency == currency and f.stripe_account == account],
+            look.mirrored.as_of,
+            look.now,
+            look.balances.get(currency, {}),
+            [f for f in found if f.currency == currency],
             reading.available.get(currency, 0),
             reading.pending.get(currency, 0),
         )
 
 
-def _coverage(inputs: Inputs) -> dict[str, Any]:
-    mirrored = inputs.mirrored
-    walks = [c.as_dict() for c in mirrored.coverage]
-    errors = [mirrored.error] if mirrored.error else []
-    if mirrored.raced:
-        errors.append("Stripe's balance moved while its movements were read")
-    others = [inputs.compared.coverage if inputs.compared else None, inputs.recovered]
-    for coverage in others:
-        if coverage is not None:
-            walks.append(coverage.as_dict())
+def _coverage(looks: Sequence[Look]) -> dict[str, Any]:
+    """What was read and what was not. A run with a hole in it is never clean."""
+    walks = [walk for look in looks for walk in _walks(look)]
+    errors = [error for look in looks for error in _errors(look)]
     errors += [f"{w['stream']}: {w['error']}" for w in walks if w["error"]]
+    whole = all(look.mirrored.complete for look in looks)
     return {
-        "stripe_accounts": [mirrored.stripe_account],
-        "as_of": mirrored.as_of,
+        "stripe_accounts": [look.stripe_account for look in looks],
+        "as_of": max((look.mirrored.as_of for look in looks), default=0),
         "walks": walks,
         "errors": errors,
-        "complete": mirrored.complete and not errors and all(w["complete"] for w in walks),
+        "complete": whole and not errors and all(w["complete"] for w in walks),
     }
 
 
-def _status(
-    inputs: Inputs, found: Sequence[Finding], bridges: Sequence[Bridge], coverage: dict[str, Any]
-) -> str:
-    """`clean` only if everything was read, every cent has a name, and every name is timing."""
-    if not coverage["complete"]:
-        return "incomplete"
-    timing_only = all(f.is_timing(inputs.now) for f in found)
-    explained = is_explained(bridges, found)
-    return "clean" if timing_only and explained and not inputs.gathered.invariants else "drift"
+def _walks(look: Look) -> list[dict[str, Any]]:
+    others = [look.compared.coverage if look.compared else None, look.recovered]
+    return [c.as_dict() for c in [*look.mirrored.coverage, *others] if c is not None]
+
+
+def _errors(look: Look) -> Iterable[str]:
+    if look.mirrored.error:
+        yield look.mirrored.error
+    if look.mirrored.raced:
+        yield "Stripe's balance moved while its movements were read"

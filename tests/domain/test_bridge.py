@@ -1,8 +1,8 @@
 """The bridge from the books' balance to Stripe's: every cent has a name, and the names add up."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -18,8 +18,8 @@ from reconciler.gateway.client import BalanceReading
 from reconciler.intake.mirror_balance import Mirrored
 from reconciler.intake.walk import Coverage
 from reconciler.reconciling.compare_transfers import Compared
-from reconciler.reconciling.detectors import Inputs
-from reconciler.reconciling.gather import Gathered
+from reconciler.reconciling.detecting.registry import DETECTORS
+from reconciler.reconciling.look import Look
 from reconciler.reconciling.report import Report, report
 from reconciler.store.sendings import Sending
 from tests.domain.making import NOW, charge, examples, intent, movement, refund
@@ -167,9 +167,46 @@ def test_books_differences_and_what_is_unexplained_add_up_to_stripe(
 COVERED = Coverage("balance_transactions", "platform", 0, NOW, 1, 0, 0, True)
 
 
-def gathered(**given: Any) -> Gathered:
-    empty: dict[str, Any] = dict.fromkeys(Gathered.__slots__, ())
-    return Gathered(**{**empty, "balances": {}, **given})
+@dataclass(frozen=True)
+class Gathered:
+    balances: Mapping[str, Mapping[str, int]]
+    seen: Mapping[str, Any]
+    standing: Sequence[dict[str, Any]]
+
+
+SEEN_BY = {
+    "open": "clearings",
+    "movements": "suspense",
+    "disagreeing": "transfers",
+    "dead": "deliveries",
+    "unsettled": "sendings",
+    "unread": "doubts",
+    "doubtful": "doubts",
+    "paid_twice": "invoices",
+}
+"""Which detector gathers what."""
+
+
+def gathered(
+    balances: Mapping[str, Mapping[str, int]] | None = None,
+    standing: Sequence[dict[str, Any]] = (),
+    **given: Any,
+) -> Gathered:
+    by: dict[str, dict[str, Any]] = {}
+    for name, value in given.items():
+        by.setdefault(SEEN_BY[name], {})[name] = value
+    seen = {name: detector.Seen(**by.get(name, {})) for name, detector in DETECTORS.items()}
+    return Gathered(balances or {}, seen, standing)
+
+
+def look(
+    mirrored: Mirrored,
+    open: Gathered,
+    now: int,
+    compared: Compared | None = None,
+    recovered: Coverage | None = None,
+) -> Look:
+    return Look(mirrored, compared, recovered, open.balances, open.seen, now)
 
 
 def mirrored(totals: Mapping[str, int], **given: Any) -> Mirrored:
@@ -185,7 +222,7 @@ def mirrored(totals: Mapping[str, int], **given: Any) -> Mirrored:
 
 
 def reported(totals: Mapping[str, int], open: Gathered, now: int = NOW, **given: Any) -> Report:
-    return report(Inputs(mirrored(totals, **given), None, None, open, now))
+    return report([look(mirrored(totals, **given), open, now)], open.standing)
 
 
 PAID = {"usd": {"stripe_balance": 100, "merchant": -100}}
@@ -255,10 +292,16 @@ def test_a_report_on_what_was_not_read_to_the_end_is_incomplete_and_never_clean(
 
 
 def test_a_sweep_of_events_or_transfers_that_was_cut_short_makes_a_report_incomplete():
-    inputs = Inputs(mirrored({"usd": 100}), None, None, gathered(balances=PAID), NOW)
-    assert report(inputs).status == "clean"
-    assert report(replace(inputs, recovered=UNREAD)).status == "incomplete"
-    assert report(replace(inputs, compared=Compared(UNREAD, ()))).status == "incomplete"
+    whole = look(mirrored({"usd": 100}), gathered(balances=PAID), NOW)
+    assert report([whole]).status == "clean"
+    assert report([replace(whole, recovered=UNREAD)]).status == "incomplete"
+    assert report([replace(whole, compared=Compared(UNREAD, ()))]).status == "incomplete"
+
+
+def test_one_account_with_a_hole_makes_the_report_of_all_incomplete():
+    whole = look(mirrored({"usd": 100}), gathered(balances=PAID), NOW)
+    hole = mirrored({"usd": 100}, stripe_account="acct_1", raced=True)
+    assert report([whole, look(hole, gathered(balances=PAID), NOW)]).status == "incomplete"
 
 
 def test_what_suspense_holds_beyond_what_is_listed_has_a_name_too():
@@ -272,7 +315,7 @@ def test_what_suspense_holds_beyond_what_is_listed_has_a_name_too():
 
 
 def test_an_invariant_that_does_not_hold_is_drift_even_if_every_cent_agrees():
-    open = gathered(balances=PAID, invariants=({"kind": "invariant_broken"},))
+    open = gathered(balances=PAID, standing=({"kind": "invariant_broken"},))
     assert reported({"usd": 100}, open).status == "drift"
 
 
@@ -315,7 +358,7 @@ def unresolved_payout() -> Sending:
     [
         ({"dead": (dead_event(),)}, FindingKind.DELIVERY_GAP, Cause.EVENT_FAILED, 0),
         (
-            {"unresolved": (unresolved_payout(),)},
+            {"unsettled": (unresolved_payout(),)},
             FindingKind.OUTCOME_UNKNOWN,
             Cause.NO_ANSWER,
             6000,
@@ -371,7 +414,7 @@ def transfer_row(verdict: str, id: str = "tr_1", payout: str = "payout_1") -> di
 def test_a_transfer_that_does_not_agree_with_our_payouts_is_a_finding_without_a_difference(
     verdict: str, kind: FindingKind, cause: Cause
 ):
-    open = gathered(balances=PAID, transfers=(transfer_row(verdict),))
+    open = gathered(balances=PAID, disagreeing=(transfer_row(verdict),))
     [found] = reported({"usd": 100}, open).findings
     assert (found.kind, found.cause, found.difference, found.at_risk) == (kind, cause, 0, 5000)
 
@@ -380,16 +423,15 @@ def test_a_transfer_that_is_already_open_in_clearing_is_not_found_twice():
     sent = Open("tr_1", "usd", 0, 6000, None, (movement("transfer", -6000, "tr_1"),), ())
     books = {"usd": {"stripe_balance": -6000}}
     rows = (transfer_row("no_payout"), transfer_row("no_payout", id="tr_2"))
-    open = gathered(balances=books, open=(sent,), transfers=rows)
+    open = gathered(balances=books, open=(sent,), disagreeing=rows)
     assert [f.reference for f in reported({"usd": -6000}, open).findings] == ["tr_1", "tr_2"]
 
 
 def test_a_completed_payout_whose_transfer_stripe_does_not_list_is_a_finding():
     lost = {"id": "payout_1", "transfer_id": "tr_1", "currency": "usd", "amount": 6000}
-    inputs = Inputs(
-        mirrored({"usd": 100}), Compared(COVERED, (lost,)), None, gathered(balances=PAID), NOW
-    )
-    [found] = report(inputs).findings
+    compared = Compared(COVERED, (lost,))
+    whole = look(mirrored({"usd": 100}), gathered(balances=PAID), NOW, compared)
+    [found] = report([whole]).findings
     assert (found.kind, found.cause) == (FindingKind.MISSING_AT_STRIPE, Cause.NOT_AT_STRIPE)
     assert (found.reference, found.at_risk) == ("tr_1", 6000)
 
@@ -397,7 +439,7 @@ def test_a_completed_payout_whose_transfer_stripe_does_not_list_is_a_finding():
 def test_a_movement_of_an_unknown_kind_is_found_with_its_amount_and_its_fee_is_a_fee():
     odd = movement("issuing_transaction", -700, fee=10, id="txn_7")
     books = {"usd": {"stripe_balance": -710, "fees": 10, "suspense": 700}}
-    result = reported({"usd": -710}, gathered(balances=books, suspense=(odd,)))
+    result = reported({"usd": -710}, gathered(balances=books, movements=(odd,)))
     [found] = result.findings
     assert (found.kind, found.reference) == (FindingKind.UNKNOWN_MOVEMENT, "txn_7")
     assert (found.difference, found.at_risk) == (-700, 700)
@@ -407,7 +449,7 @@ def test_a_movement_of_an_unknown_kind_is_found_with_its_amount_and_its_fee_is_a
 
 def test_a_movement_of_another_pot_is_not_in_the_bridge():
     odd = movement("issuing_transaction", -700, balance_type="issuing")
-    result = reported({"usd": 100}, gathered(balances=PAID, suspense=(odd,)))
+    result = reported({"usd": 100}, gathered(balances=PAID, movements=(odd,)))
     assert (result.status, result.findings) == ("clean", ())
 
 
@@ -454,7 +496,7 @@ def ledger(entries: list[tuple[str, str, str, int, str]]) -> Gathered:
         for (id, unit), sides in sorted(clearing.items())
         if sides.total()
     ]
-    return gathered(balances=balances, open=tuple(open), suspense=tuple(odd))
+    return gathered(balances=balances, open=tuple(open), movements=tuple(odd))
 
 
 @examples(150)
