@@ -42,8 +42,9 @@ class Round:
 class _Sender(asyncio.Protocol):
     """One connection: sends the next request when the last has been answered."""
 
-    def __init__(self, requests: list[bytes], closed: asyncio.Future[None]) -> None:
+    def __init__(self, requests: list[bytes], status: int, closed: asyncio.Future[None]) -> None:
         self._requests = requests  # shared: whoever is free takes the next
+        self._good = f"http/1.1 {status}".encode()
         self._closed = closed
         self._received = b""
         self._sent_at = 0.0
@@ -73,7 +74,7 @@ class _Sender(asyncio.Protocol):
         if len(received) < end + len(_END_OF_HEADERS) + length:
             return
         self.latencies.append(time.perf_counter() - self._sent_at)
-        if not head.startswith(b"http/1.1 200"):
+        if not head.startswith(self._good):
             self.refused.append(received.decode("latin-1"))
         self._received = b""
         self.send()
@@ -83,22 +84,27 @@ class _Sender(asyncio.Protocol):
             self._closed.set_result(None)
 
 
-def post_all(host: str, port: int, requests: Sequence[bytes], connections: int) -> Round:
-    """Every request is sent once, and answered; the collector does not run meanwhile."""
+def post_all(
+    host: str, port: int, requests: Sequence[bytes], connections: int, status: int = 200
+) -> Round:
+    """Every request is sent once, and answered; any other status is a refusal. The collector does
+    not run meanwhile."""
     gc.collect()
     gc.disable()
     try:
-        return uvloop.run(_post_all(host, port, list(reversed(requests)), connections))
+        return uvloop.run(_post_all(host, port, list(reversed(requests)), connections, status))
     finally:
         gc.enable()
 
 
-async def _post_all(host: str, port: int, requests: list[bytes], connections: int) -> Round:
+async def _post_all(
+    host: str, port: int, requests: list[bytes], connections: int, status: int
+) -> Round:
     loop = asyncio.get_running_loop()
     ends = [loop.create_future() for _ in range(connections)]
     senders = []
     for closed in ends:
-        connect = partial(_Sender, requests, closed)
+        connect = partial(_Sender, requests, status, closed)
         _, sender = await loop.create_connection(connect, host, port)
         senders.append(sender)
     begun = time.perf_counter()

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import databases
 import stripe
@@ -50,14 +50,22 @@ class Server:
 
 @contextmanager
 def running(kind: str, file: Path) -> Iterator[Server]:
-    """A server in a process of its own. Connections wait until it is ready to take them."""
+    """One of the three, in a process of its own."""
+    with spawned("bench.servers", kind, str(file)) as port:
+        yield Server(kind, port, file)
+
+
+@contextmanager
+def spawned(module: str, *arguments: str) -> Iterator[int]:
+    """The port on which a module serves, in a process of its own, until the block ends: given the
+    number of a socket that listens, and these. Connections wait until it is ready to take them."""
     with socket.create_server((HOST, 0), backlog=256) as listening:
         number = listening.fileno()
-        command = [sys.executable, "-m", "bench.servers", kind, str(number), str(file)]
+        command = [sys.executable, "-m", module, str(number), *arguments]
         process = subprocess.Popen(command, pass_fds=[number], cwd=Path(__file__).parents[1])
         port = cast("int", listening.getsockname()[1])
     try:
-        yield Server(kind, port, file)
+        yield port
     finally:
         process.terminate()
         try:
@@ -126,11 +134,11 @@ def naive(file: Path) -> Starlette:
 KINDS = {"naive": naive, "unstored": unstored, "service": service}
 
 
-def main(kind: str, number: int, file: Path) -> None:
+def serve(app: Any, number: int) -> None:
     """Serve until told to stop, on a socket that listens already."""
     configure_logging("warning")
     config = uvicorn.Config(
-        KINDS[kind](file),
+        app,
         loop="uvloop",
         http="httptools",
         access_log=False,
@@ -143,4 +151,4 @@ def main(kind: str, number: int, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    serve(KINDS[sys.argv[2]](Path(sys.argv[3])), int(sys.argv[1]))

@@ -10,6 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -112,7 +113,13 @@ def target(url: str, *, connections: int, busy_timeout_seconds: float) -> Target
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         path = _sqlite_path(url)
-        pool = databases.Database(url, factory=DurableConnection, timeout=busy_timeout_seconds)
+        pool = databases.Database(
+            url,
+            factory=DurableConnection,
+            timeout=busy_timeout_seconds,
+            # One connection is never used by two at a time, but by its thread and ours in turn.
+            check_same_thread=False,
+        )
         return Target("sqlite", path, pool)
     if parts.scheme in ("postgresql", "postgres"):
         milliseconds = str(int(busy_timeout_seconds * 1000))
@@ -265,15 +272,29 @@ async def settled(work: Coroutine[Any, Any, T]) -> T:
 
     The cancellation is raised afterwards, so it is late by one statement and never lost.
     """
-    task = asyncio.ensure_future(work)
+    return await finished(asyncio.ensure_future(work))
+
+
+async def finished(future: asyncio.Future[T]) -> T:
+    """The result of what somebody else works on, waited for as `settled` waits."""
     cancelled: asyncio.CancelledError | None = None
-    while not task.done():
+    while not future.done():
+        # As `asyncio.wait` does, for one: every transaction waits several times.
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        wake = partial(_wake, woken)
+        future.add_done_callback(wake)
         try:
-            await asyncio.wait([task])
+            await woken
         except asyncio.CancelledError as error:
             cancelled = error
+            future.remove_done_callback(wake)
     if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # looked at, so that asyncio does not report it as forgotten
+        if not future.cancelled():
+            future.exception()  # looked at, so that asyncio does not report it as forgotten
         raise cancelled
-    return task.result()
+    return future.result()
+
+
+def _wake(waiting: asyncio.Future[None], _: asyncio.Future[Any]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

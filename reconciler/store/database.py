@@ -9,8 +9,7 @@ a table of ours.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from databases.core import Connection
 
@@ -33,7 +32,8 @@ from reconciler.store.errors import (
     WeakDurability,
     translated,
 )
-from reconciler.store.session import Row, Session
+from reconciler.store.session import AtOnce, Row, Session, opened_session, refuse_nesting
+from reconciler.store.shared_commit import SharedCommit
 
 __all__ = [
     "Batch",
@@ -57,9 +57,6 @@ _BOOKS_LOCK = 7_236_001
 _SCHEMA_LOCK = 7_236_002
 
 
-_session: ContextVar[Session | None] = ContextVar("session", default=None)
-
-
 class Database:
     """One database by its URL, open between `open` and `close`; also an async context manager."""
 
@@ -77,6 +74,7 @@ class Database:
         self._idle_readers: asyncio.Queue[Connection] = asyncio.Queue()
         # On SQLite whoever writes, on PostgreSQL whoever posts to the books, from this process.
         self._turn = asyncio.Lock()
+        self._shared = SharedCommit(self._writing, self._translated)
 
     async def open(self) -> None:
         """Connected, and every commit is durable; raises WeakDurability or DatabaseUnavailable."""
@@ -120,19 +118,22 @@ class Database:
         await self.close()
 
     @asynccontextmanager
-    async def read(self, *, snapshot: bool = False) -> AsyncIterator[Session]:
+    async def read(self, *, snapshot: bool = False, brief: bool = False) -> AsyncIterator[Session]:
         """Reads that never wait for a writer nor make one wait.
 
         Each statement sees all that was committed before it; with `snapshot`, all statements see
-        the same moment. Waits while `readers` sessions are open already.
+        the same moment. Waits while `readers` sessions are open already. What is `brief` is a few
+        statements that find their rows by key: on SQLite they run at once, in this thread.
         """
-        self._refuse_nesting()
+        refuse_nesting()
         async with self._reading() as connection:
             raw = connection.raw_connection
+            if brief and self.dialect == "sqlite":
+                raw = AtOnce(raw)
             try:
                 if snapshot:
                     await self._translated(connections.begin(self.dialect, raw, snapshot=True))
-                async with self._session(connection) as session:
+                async with opened_session(self.dialect, raw, self._target.name) as session:
                     yield session
                 if snapshot:
                     await settled(connections.rollback(self.dialect, raw))
@@ -141,24 +142,33 @@ class Database:
                 raise
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Session]:
+    async def write(self, *, brief: bool = False) -> AsyncIterator[Session]:
         """One transaction: durable when the block ends well, undone on any exception.
 
         A statement that failed undoes it too, even if its error was caught: the engines disagree
         on what would be left. A cancellation that arrives while COMMIT runs finds it committed.
+
+        What is `brief` is a few statements by key and waits for nothing else: on SQLite they run
+        at once, in this thread, and the commit is shared with others that are. If that fails, it
+        fails for all of them.
         """
-        self._refuse_nesting()
+        refuse_nesting()
+        if brief and self.dialect == "sqlite":
+            async with self._shared.member() as raw, self._statements(raw) as session:
+                yield session
+            return
         async with self._writing() as connection, self._transaction(connection) as session:
             yield session
 
     @asynccontextmanager
-    async def write_books(self) -> AsyncIterator[Session]:
-        """`write`, and nobody else on any instance posts to the ledger until it ends."""
+    async def write_books(self, *, brief: bool = False) -> AsyncIterator[Session]:
+        """`write`, and nobody else on any instance posts to the ledger until it ends. On PostgreSQL
+        nothing is shared: one's locks would be held while another takes its own."""
         if self.dialect == "sqlite":
-            async with self.write() as session:
+            async with self.write(brief=brief) as session:
                 yield session
             return
-        self._refuse_nesting()
+        refuse_nesting()
         # One waiter per process, so that those in line do not use up the pool.
         async with (
             self._turn,
@@ -175,7 +185,7 @@ class Database:
         SQLite checks foreign keys at the end instead of all along, because a table is changed
         there by copying and dropping it.
         """
-        self._refuse_nesting()
+        refuse_nesting()
         async with self._writing() as connection:
             raw = connection.raw_connection
             if self.dialect == "postgresql":
@@ -200,7 +210,7 @@ class Database:
         One statement is its own transaction, so many callers can share one commit. A cancelled
         caller may find them committed.
         """
-        self._refuse_nesting()
+        refuse_nesting()
         if not rows:
             return []
         if self.dialect == "postgresql":
@@ -221,30 +231,25 @@ class Database:
         raw = connection.raw_connection
         try:
             await self._translated(connections.begin(self.dialect, raw))
-            async with self._session(connection, writes=True) as session:
+            async with self._statements(raw) as session:
                 yield session
-                await session.finish()
-            if session.failure is not None:
-                raise SessionMisuse(
-                    "A statement of this transaction failed and its error was caught, so nothing"
-                    " was written; use ON CONFLICT where a failure is expected."
-                ) from session.failure
             await self._translated(settled(connections.commit(self.dialect, raw)))
         except BaseException:
             await settled(connections.rollback(self.dialect, raw))
             raise
 
     @asynccontextmanager
-    async def _session(
-        self, connection: Connection, *, writes: bool = False
-    ) -> AsyncIterator[Session]:
-        session = Session(self.dialect, connection, self._target.name, writes=writes)
-        _session.set(session)
-        try:
+    async def _statements(self, raw: Any) -> AsyncIterator[Session]:
+        """All of one transaction's, those that come last included; raises if any has failed."""
+        name = self._target.name
+        async with opened_session(self.dialect, raw, name, writes=True) as session:
             yield session
-        finally:
-            session.ended = True
-            _session.set(None)
+            await session.finish()
+        if session.failure is not None:
+            raise SessionMisuse(
+                "A statement of this transaction failed and its error was caught, so nothing"
+                " was written; use ON CONFLICT where a failure is expected."
+            ) from session.failure
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Connection]:
@@ -290,11 +295,3 @@ class Database:
             if seen is error:
                 raise
             raise seen from error
-
-    def _refuse_nesting(self) -> None:
-        session = _session.get()
-        if session is not None and not session.ended:
-            raise SessionMisuse(
-                "A session is open already, here or in the task that started this one:"
-                " read first, decide, then write, one after the other."
-            )

@@ -36,6 +36,9 @@ _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _MACRO = re.compile(r"\{([a-z_]+)(?::(\w+))?\}")
 
+_SEVERAL = frozenset({list, tuple, set, frozenset, dict})
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
 _EACH: Mapping[tuple[str, Dialect], str] = {
     ("each", "sqlite"): "(SELECT value FROM json_each(:{}))",
     ("each_bigint", "sqlite"): "(SELECT value FROM json_each(:{}))",
@@ -89,19 +92,21 @@ class Statement:
         numbers = {name: f"${number}" for number, name in enumerate(order, start=1)}
         return _PARAMETER.sub(lambda match: numbers[match[1]], self.text.text), order
 
-    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def values(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The values as drivers take them; refuses a missing, surplus or unlisted list value."""
         if self.names != given.keys():
             raise UnportableSQL(
                 f"The values given are {sorted(given)} and the statement names"
                 f" {sorted(self.names)}: {self.sql}"
             )
+        if not self.lists and _SEVERAL.isdisjoint(map(type, given.values())):
+            return given
         return {name: self._value(name, given[name]) for name in given}
 
     def _value(self, name: str, value: Any) -> Any:
         if name in self.lists:
-            return json.dumps(list(value), ensure_ascii=False)
-        if isinstance(value, (list, tuple, set, frozenset, dict)):
+            return _as_json(list(value))
+        if isinstance(value, tuple(_SEVERAL)):
             raise UnportableSQL(f"{name} is a list and wants {{each:{name}}}: {self.sql}")
         return value
 

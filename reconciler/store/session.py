@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
-
-from databases.core import Connection
 
 from reconciler.store.dialect import (
     Batch,
@@ -25,15 +25,38 @@ from reconciler.store.errors import SessionMisuse, translated
 Row = Mapping[str, Any]
 T = TypeVar("T")
 
+_open: ContextVar[Session | None] = ContextVar("session", default=None)
+
+
+class AtOnce:
+    """A SQLite connection in aiosqlite's words, used in the caller's thread while its own is idle.
+
+    For a few statements by key: each takes some 5 µs, and asking the thread for it 60. What may
+    take long must not be asked for here: everything else waits for it.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self.connection: sqlite3.Connection = raw._conn
+
+    async def execute(self, sql: str) -> None:
+        self.connection.execute(sql).close()
+
+    async def execute_fetchall(self, sql: str, values: Any) -> list[sqlite3.Row]:
+        return self.connection.execute(sql, values).fetchall()
+
+    async def executemany(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        self.connection.executemany(sql, rows)
+
+    async def rollback(self) -> None:
+        self.connection.rollback()
+
 
 class Session:
     """Statements on one connection, for the one task that opened it."""
 
-    def __init__(
-        self, dialect: Dialect, connection: Connection, database: str, *, writes: bool = False
-    ) -> None:
+    def __init__(self, dialect: Dialect, raw: Any, database: str, *, writes: bool = False) -> None:
         self.dialect = dialect
-        self._connection = connection
+        self._raw = raw
         self._database = database
         self._task = asyncio.current_task()
         self.ended = False
@@ -54,15 +77,35 @@ class Session:
 
     async def _fetched(self, statement: Statement, given: Mapping[str, Any]) -> Any:
         """What the driver returns; a connection that was lost says so when it is asked."""
-        raw = self._connection.raw_connection
         if self.dialect == "sqlite":
-            return await raw.execute_fetchall(statement.text.text, given)
+            return await self._raw.execute_fetchall(statement.text.text, given)
         text, order = statement.numbered
-        return await raw.fetch(text, *(given[name] for name in order))
+        return await self._raw.fetch(text, *(given[name] for name in order))
 
     async def many(self, sql: str, /, **values: Any) -> list[Row]:
         """`all`, said where rows come by the hundred."""
         return await self.all(sql, **values)
+
+    async def stream(
+        self, sql: str, /, *, at_once: int = 1000, **values: Any
+    ) -> AsyncIterator[Sequence[Row]]:
+        """The rows the statement returns, some at a time, so that they need not all fit in memory.
+
+        Inside a transaction only: on PostgreSQL what is read on lives no longer than that.
+        """
+        statement = prepared(sql, self.dialect)
+        given = statement.values(values)
+        self._refuse_misuse()
+        cursor: Any
+        if self.dialect == "sqlite":
+            cursor = await self._answer(self._raw.execute(statement.text.text, given))
+            fetch = cursor.fetchmany
+        else:
+            text, order = statement.numbered
+            cursor = await self._answer(self._raw.cursor(text, *(given[name] for name in order)))
+            fetch = cursor.fetch
+        while rows := await self._answer(fetch(at_once)):
+            yield [dict(row) for row in rows]
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
         """The only row, or None; two rows are a mistake in the statement and raise SessionMisuse.
@@ -83,7 +126,7 @@ class Session:
         self._refuse_misuse()
         if not rows:
             return
-        raw = self._connection.raw_connection
+        raw = self._raw
         if self.dialect == "sqlite":
             await self._answer(raw.executemany(sqlite_insert(batch, 1), rows))
         else:
@@ -96,7 +139,7 @@ class Session:
         self._refuse_misuse()
         if not rows:
             return []
-        raw = self._connection.raw_connection
+        raw = self._raw
         if self.dialect == "postgresql":
             records = await self._answer(raw.fetch(postgresql_insert(batch), *arrays(rows)))
             return [dict(record) for record in records]
@@ -109,7 +152,7 @@ class Session:
     async def script(self, sql: str) -> None:
         """Every statement of `sql` has run, in this transaction; for the schema, with no values."""
         self._refuse_misuse()
-        raw = self._connection.raw_connection
+        raw = self._raw
         for statement in [sql] if self.dialect == "postgresql" else _statements(sql):
             await self._answer(raw.execute(statement))
 
@@ -146,6 +189,30 @@ class Session:
             raise SessionMisuse(
                 "A session belongs to the task that opened it: read first, start tasks, write last."
             )
+
+
+@asynccontextmanager
+async def opened_session(
+    dialect: Dialect, raw: Any, database: str, *, writes: bool = False
+) -> AsyncIterator[Session]:
+    """A session on a driver's connection, until the block ends."""
+    session = Session(dialect, raw, database, writes=writes)
+    _open.set(session)
+    try:
+        yield session
+    finally:
+        session.ended = True
+        _open.set(None)
+
+
+def refuse_nesting() -> None:
+    """Raises SessionMisuse inside a session: it would wait for what it holds itself."""
+    session = _open.get()
+    if session is not None and not session.ended:
+        raise SessionMisuse(
+            "A session is open already, here or in the task that started this one:"
+            " read first, decide, then write, one after the other."
+        )
 
 
 def _statements(script: str) -> list[str]:

@@ -210,9 +210,7 @@ def test_a_batch_is_one_statement_and_not_a_loop(url: str, monkeypatch: pytest.M
                 return getattr(self._raw, name)
 
         async with database.write() as session:
-            raw = session._connection.raw_connection
-            held = type(session._connection)
-            monkeypatch.setattr(held, "raw_connection", property(lambda _: Counting(raw)))
+            monkeypatch.setattr(session, "_raw", Counting(session._raw))
             await session.write_many(PLAIN_NOTES, [(str(n), n) for n in range(500)])
             monkeypatch.undo()
         assert Counting.calls == 1
