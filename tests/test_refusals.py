@@ -21,14 +21,15 @@ def _given() -> dict[str, str]:
     return found
 
 
+def _explained(*pages: str) -> set[str]:
+    """The codes in the first column of the tables of these pages."""
+    lines = [line for page in pages for line in (ROOT / "docs" / page).read_text().splitlines()]
+    rows = [line for line in lines if line.startswith("| `")]
+    return {code for row in rows for code in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
+
+
 def test_every_refusal_has_a_row_that_says_what_to_do() -> None:
-    rows = [
-        line
-        for page in ("refusals.md", "access.md")
-        for line in (ROOT / "docs" / page).read_text().splitlines()
-        if line.startswith("| `")
-    ]
-    explained = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
+    explained = _explained("refusals.md", "access.md")
     given = _given()
     assert len(given) > 30
     missing = {code: where for code, where in given.items() if code not in explained}
@@ -36,7 +37,11 @@ def test_every_refusal_has_a_row_that_says_what_to_do() -> None:
 
 
 def test_no_row_explains_a_refusal_that_is_never_given() -> None:
-    text = (ROOT / "docs" / "refusals.md").read_text()
-    rows = [line for line in text.splitlines() if line.startswith("| `")]
-    explained = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
-    assert explained <= _given().keys()
+    assert _explained("refusals.md") <= _given().keys()
+
+
+def test_every_refusal_has_a_test() -> None:
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+    quoted = {code for path in tests for code in re.findall(r"\"([a-z_]+)\"", path.read_text())}
+    known = _given().keys() | _explained("refusals.md", "access.md")
+    assert sorted(known - quoted) == []

@@ -1,7 +1,7 @@
 """A second person's word: what it is given for, by whom, until when, and once.
 
-Pure. A digest binds the word to what was seen: another amount, currency or destination has
-another digest. Must not know what becomes of the money.
+Pure. A digest binds the word to what was seen: another amount, currency or destination, or other
+terms, have another digest. Must not know what becomes of the money.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class ApprovalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits for a second person: an instruction of ours, and all that may not change."""
+    """What waits for a second person: an instruction of ours, and all that may not change. `terms`
+    are what else will be done by it, such as a refund's cost being recovered."""
 
     instruction: str
     kind: str  # payout or refund
@@ -35,13 +36,14 @@ class Waiting:
     destination: str  # the connected account, or the payment that goes back
     amount: int
     currency: str
+    terms: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """SHA-256 of it; whoever sends this back has seen exactly this."""
         seen = [
             "approval", self.kind, self.instruction, self.merchant, self.destination,
-            self.amount, self.currency,
+            self.amount, self.currency, *self.terms,
         ]  # fmt: skip
         return hashlib.sha256(canonical(seen).encode()).hexdigest()
 

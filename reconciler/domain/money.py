@@ -35,8 +35,20 @@ SUPPORTED = frozenset(
 """Currencies that money may be asked for in; https://docs.stripe.com/currencies. Facts may name
 others."""
 
-WHOLE_UNITS = frozenset({"huf", "isk", "twd", "ugx"})
-"""Counted in hundredths, of which Stripe pays out none."""
+WHOLE_UNITS = frozenset({"isk", "ugx"})
+"""Counted in hundredths, of which Stripe takes none."""
+
+WHOLE_PAYOUTS = WHOLE_UNITS | {"huf", "twd"}
+"""Charged in hundredths, or counted in them; paid out in whole units only."""
+
+LEAST_CHARGE = {
+    "aed": 200, "aud": 50, "brl": 50, "cad": 50, "chf": 50, "czk": 1_500, "dkk": 250, "eur": 50,
+    "gbp": 30, "hkd": 400, "huf": 17_500, "inr": 50, "jpy": 50, "krw": 50, "mxn": 1_000,
+    "myr": 200, "nok": 300, "nzd": 50, "pln": 200, "ron": 200, "sek": 300, "sgd": 50,
+    "thb": 1_000, "usd": 50,
+}  # fmt: skip
+"""The least that Stripe charges, in minor units, where it settles in the same currency;
+https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts"""
 
 LARGEST_AMOUNT = 10**15
 """A thousand times what Stripe accepts (12 digits); thousands of such amounts still add up in a
@@ -55,10 +67,15 @@ def exponent(currency: str) -> int:
 
 
 def step(currency: str) -> int:
-    """What an amount that leaves must be a multiple of, in minor units."""
+    """What an amount must be a multiple of for Stripe to take it, in minor units."""
     if currency in WHOLE_UNITS:
         return 100
     return 10 if currency in THREE_DECIMAL else 1
+
+
+def payout_step(currency: str) -> int:
+    """What an amount that is to reach a bank must be a multiple of, in minor units."""
+    return 100 if currency in WHOLE_PAYOUTS else step(currency)
 
 
 def is_currency(text: object) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from reconciler.domain.money import SUPPORTED, exponent, major, step
+from reconciler.domain.money import SUPPORTED, exponent, major, payout_step, step
 from reconciler.domain.refusals import Refusal
 from reconciler.domain.requirements_words import asked
 from reconciler.domain.snapshot import Snapshot
@@ -27,12 +27,13 @@ NAMED_REQUIREMENTS = 3
 @dataclass(frozen=True, slots=True)
 class Funds:
     """What a payout can draw on, in its currency: what the merchant is owed, what Stripe has
-    available for the platform and nobody has reserved, and what becomes available later (moment
-    and amount, in order)."""
+    available for the platform and nobody has reserved, what is known to become available later
+    (moment and amount, in order), and all that Stripe says is pending."""
 
     owed: int
     free: int
     later: Sequence[tuple[int, int]] = ()
+    pending: int = 0
 
 
 def amount_refusal(what: str, amount: int, currency: str) -> Refusal | None:
@@ -50,7 +51,7 @@ def amount_refusal(what: str, amount: int, currency: str) -> Refusal | None:
             "amount_too_large",
             f"A {what} can be of {major(LARGEST, currency)} {currency} at most; split it.",
         )
-    unit = step(currency)
+    unit = payout_step(currency) if what == "payout" else step(currency)
     if amount % unit:
         nearest = major(amount - amount % unit, currency)
         return Refusal(
@@ -102,8 +103,7 @@ def funds_refusal(merchant: str, amount: int, currency: str, funds: Funds) -> Re
     if funds.owed < amount:
         return Refusal(
             "insufficient_merchant_balance",
-            f"Merchant {merchant} has {major(funds.owed, currency)} {currency}; ask for that or"
-            " less.",
+            _owed(merchant, currency, funds.owed),
         )
     if funds.free < amount:
         free = major(max(funds.free, 0), currency)
@@ -115,23 +115,43 @@ def funds_refusal(merchant: str, amount: int, currency: str, funds: Funds) -> Re
     return None
 
 
+def _owed(merchant: str, currency: str, owed: int) -> str:
+    if owed <= 0:
+        owes = f" and owes {major(-owed, currency)} {currency}" if owed else ""
+        return f"Merchant {merchant} is owed no {currency}{owes}; wait for its next payment."
+    return f"Merchant {merchant} is owed {major(owed, currency)} {currency}; ask for that or less."
+
+
 def _when(amount: int, currency: str, funds: Funds) -> str:
     """From when on pending funds will do, or what to do instead."""
-    sum_ = 0
+    known = 0
     for moment, becomes in funds.later:
-        sum_ += becomes
-        if funds.free + sum_ >= amount:
-            day = datetime.fromtimestamp(moment, UTC).date().isoformat()
+        known += becomes
+        if funds.free + known >= amount:
             return (
-                f"{major(sum_, currency)} {currency} become available on {day}: ask again then, or"
-                " ask for less now"
+                f"another {major(known, currency)} {currency} will be available on"
+                f" {_day(moment)}: ask again then, or ask for less now"
             )
-    if sum_ > 0:
+    pending = f"another {major(max(known, funds.pending), currency)} {currency} is pending"
+    if funds.free + funds.pending >= amount:
         return (
-            f"another {major(sum_, currency)} {currency} are pending, which will not suffice: ask"
-            " for less, or add funds to the platform's Stripe balance"
+            f"{pending}, and it is not known here yet from when on it is available: ask again in a"
+            " few minutes, or ask for less now"
         )
-    return "ask for less, or add funds to the platform's Stripe balance"
+    advice = "ask for less, or add funds to the platform's Stripe balance"
+    if max(known, funds.pending) > 0:
+        return f"{pending}, which will not suffice: {advice}"
+    return advice
+
+
+def _day(moment: int) -> str:
+    """A day in UTC, with the hour where it is not the day's first."""
+    at = datetime.fromtimestamp(moment, UTC)
+    return f"{at:%Y-%m-%d}" if moment % 86400 == 0 else f"{at:%Y-%m-%d at %H:%M} UTC"
+
+
+def unknown(payout: str) -> Refusal:
+    return Refusal("unknown_payout", f"There is no payout {payout[:80]!r}.")
 
 
 def cancel_refusal(payout: str, status: str) -> Refusal | None:

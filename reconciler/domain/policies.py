@@ -46,6 +46,11 @@ class Limits:
     per_day: int | None = None
     per_merchant_per_day: int | None = None
 
+    @property
+    def by_day(self) -> bool:
+        """Whether it matters what went out today."""
+        return self.per_day is not None or self.per_merchant_per_day is not None
+
     def over(self, wider: Limits) -> Limits:
         """These limits, and the wider scope's where these say nothing."""
         mine = {name: getattr(self, name) for name in FIELDS}

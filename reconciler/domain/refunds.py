@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.domain.books import Family, captured_by_charge
+from reconciler.domain.family import Family, captured_by_charge
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.money import major
 from reconciler.domain.payments import Payment
@@ -72,6 +72,17 @@ def target(family: Family) -> Target:
     captured = [id for id, (money, _, _) in sorted(captured_by_charge(family).items()) if money]
     alone = len(charges) <= 1 and bool(intents)
     return Target(family.id, "" if alone or not captured else captured[-1])
+
+
+def terms(reason: str, recovery: str) -> tuple[str, ...]:
+    """What a refund does beyond giving money back, in words that an approval's digest covers: what
+    Stripe is told of it, and that its cost is taken back from the merchant."""
+    told = (f"reason: {reason}",) if reason else ()
+    return (*told, "recovered from the merchant") if recovery else told
+
+
+def unknown(request: str) -> Refusal:
+    return Refusal("unknown_refund", f"There is no refund {request[:80]!r} of ours.")
 
 
 def cancel_refusal(request: str, status: str, refund_id: str) -> Refusal | None:

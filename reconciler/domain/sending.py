@@ -16,6 +16,9 @@ from enum import StrEnum
 KEY_SECONDS = 23 * 3600
 """How long the same key may be sent again: Stripe keeps keys for at least 24 hours."""
 
+YOUNG_SECONDS = 3600
+"""How old a request may look and be repeated at once: a clock is set back by less than the rest."""
+
 STUCK_SECONDS = 90
 """Longer than Stripe is waited for: what is still being sent after that was left by a crash."""
 
@@ -98,6 +101,12 @@ def may_repeat(progress: Progress, now: int) -> bool:
     """Whether Stripe still knows the key for sure, and knows it for the same parameters."""
     young = now - progress.first_sent_at < KEY_SECONDS
     return young and progress.code != OTHER_PARAMETERS
+
+
+def look_first(progress: Progress, now: int) -> bool:
+    """Whether Stripe's list is worth a look before the key is used again. Our clock may have been
+    set back since, and then Stripe has forgotten a key that looks young."""
+    return not 0 <= now - progress.first_sent_at < YOUNG_SECONDS
 
 
 def after_answer(ending: Ending, http_status: int, *, repeated: bool) -> Status:

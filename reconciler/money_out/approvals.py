@@ -16,21 +16,10 @@ from reconciler.store.database import Session
 
 
 async def ask(
-    session: Session,
-    context: Context,
-    *,
-    instruction: str,
-    kind: str,
-    merchant: str,
-    amount: int,
-    currency: str,
-    destination: str,
-    asked_by: str,
-    reasons: Sequence[str],
+    session: Session, context: Context, what: Waiting, asked_by: str, reasons: Sequence[str]
 ) -> None:
     """The instruction waits for another key than `asked_by`, for as long as the settings say."""
     now = context.now()
-    what = Waiting(instruction, kind, merchant, destination, amount, currency)
     until = now + context.policy.approval_seconds
     await approvals.ask(session, what, reasons, asked_by, now, until)
 
@@ -57,6 +46,7 @@ def as_shown(row: dict[str, Any]) -> dict[str, Any]:
         "amount": row["amount"],
         "currency": row["currency"],
         "destination": row["destination"],
+        "terms": row["terms"],
         "digest": row["digest"],
         "reasons": row["reasons"],
         "asked_by": {"key": row["asked_by"], "name": row["asked_by_name"]},

@@ -7,33 +7,89 @@ Must not decide what has to wait: that is `policy`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from reconciler.context import Context
 from reconciler.domain.approvals import ApprovalStatus, Waiting, refused
 from reconciler.domain.refusals import Refusal
 from reconciler.gateway.client import Gateway
-from reconciler.money_out import claims, payout_steps, refund_steps
+from reconciler.money_out import claims
 from reconciler.money_out.claims import Claim
+from reconciler.money_out.course import Reserving, call_off, release, send
+from reconciler.money_out.pay_out import PAYOUTS
+from reconciler.money_out.refund import REFUNDS
 from reconciler.oversight.audit import Action, Actor, Audit, record
-from reconciler.store import approvals, merchants, payouts, refund_requests
-from reconciler.store.database import Session
+from reconciler.reconciling.repairing.adjusting import ADJUSTMENTS
+from reconciler.store import approvals, instructions
+from reconciler.store.database import Row, Session
 
 EXPIRED_AT_ONCE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What a kind of instruction lets a decision do with it. `waiting` reads it as it now stands;
-    `hindrance` says why it cannot be made any more; `release` and `give_back` say whether it was
-    waiting; `send` is called outside."""
+class Waits(Protocol):
+    """A kind of decision that may have to wait for a second person."""
 
-    waiting: Callable[[Session, str], Awaitable[Waiting | None]]
-    hindrance: Callable[[Session, Waiting], Awaitable[Refusal | None]]
-    release: Callable[[Session, Context, str], Awaitable[bool]]
-    give_back: Callable[[Session, Context, str, str, str], Awaitable[bool]]
-    send: Callable[[Context, Gateway, str], Awaitable[None]]
+    async def read(self, session: Session, id: str) -> Row | None:
+        """What waits, as it now stands."""
+
+    def waiting(self, row: Mapping[str, Any]) -> Waiting:
+        """What a second person decides on."""
+
+    def unknown(self, id: str) -> Refusal: ...
+
+    async def hindrance(self, session: Session, row: Row) -> Refusal | None:
+        """Why it cannot be done any more though it waits."""
+
+    async def released(self, session: Session, context: Context, id: str) -> bool:
+        """Whether it waited, and now is let go."""
+
+    async def called_off(
+        self, session: Session, id: str, now: int, *, code: str, message: str
+    ) -> Row | None:
+        """It waits no more, and its money is where it was; None if it did not wait."""
+
+    async def follow(self, context: Context, stripe: Gateway, id: str) -> None:
+        """What comes of its being let go, outside the transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instructed:
+    """An instruction that is sent to Stripe once it is approved."""
+
+    course: Reserving
+
+    async def read(self, session: Session, id: str) -> Row | None:
+        return await instructions.get(session, self.course.table, id)
+
+    def waiting(self, row: Mapping[str, Any]) -> Waiting:
+        return self.course.waiting(row)
+
+    def unknown(self, id: str) -> Refusal:
+        return self.course.unknown(id)
+
+    async def hindrance(self, session: Session, row: Row) -> Refusal | None:
+        return await self.course.hindrance(session, row)
+
+    async def released(self, session: Session, context: Context, id: str) -> bool:
+        return await release(session, context, self.course, id)
+
+    async def called_off(
+        self, session: Session, id: str, now: int, *, code: str, message: str
+    ) -> Row | None:
+        return await call_off(session, self.course, id, now, code=code, message=message)
+
+    async def follow(self, context: Context, stripe: Gateway, id: str) -> None:
+        await send(context, stripe, self.course, id)
+
+
+KINDS: Mapping[str, Waits] = {
+    PAYOUTS.kind: Instructed(PAYOUTS),
+    REFUNDS.kind: Instructed(REFUNDS),
+    ADJUSTMENTS.kind: ADJUSTMENTS,
+}
+"""What may wait for a second person, by its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +106,11 @@ async def approve(
 ) -> Refusal | None:
     """The instruction is released and sent; or why not. What was decided by an earlier attempt of
     the same request is not decided again."""
-    command = COMMANDS[kind]
     if claim is None or claim.instruction != id:
         refusal = await _decided(context, kind, id, said, ApprovalStatus.APPROVED, claim)
         if refusal is not None:
             return refusal
-    await command.send(context, stripe, id)
+    await KINDS[kind].follow(context, stripe, id)
     return None
 
 
@@ -71,28 +126,30 @@ async def decline(
 async def _decided(
     context: Context, kind: str, id: str, said: Said, status: ApprovalStatus, claim: Claim | None
 ) -> Refusal | None:
-    command, now = COMMANDS[kind], context.now()
+    waits, now = KINDS[kind], context.now()
     approved = status is ApprovalStatus.APPROVED
-    async with context.write_books() as session:
+    async with context.write_books(brief=True) as session:
         row = await approvals.locked(session, id)
-        what = await command.waiting(session, id)
-        if what is None:
-            return Refusal(f"unknown_{kind}", f"There is no {kind} {id[:80]!r}.")
+        instruction = await waits.read(session, id)
+        if instruction is None:
+            return waits.unknown(id)
         if row is None or row["kind"] != kind:
             return Refusal("not_waiting", f"The {kind} {id} waits for nobody's approval.")
+        what = waits.waiting(instruction)
         digest = said.digest if approved else None
         asked = approvals.request_of(row, what)
         refusal = refused(asked, by=said.actor.key_id, digest=digest, now=now)
         if refusal is None and approved:
-            refusal = await command.hindrance(session, what)
+            refusal = await waits.hindrance(session, instruction)
         if refusal is not None:
             return refusal
         await approvals.decide(session, id, status, said.actor.key_id, said.note, now)
         if approved:
-            moved = await command.release(session, context, id)
+            moved = await waits.released(session, context, id)
         else:
             message = f"declined by {said.actor.name}" + (f": {said.note}" if said.note else "")
-            moved = await command.give_back(session, context, id, "declined", message)
+            gone = await waits.called_off(session, id, now, code="declined", message=message)
+            moved = gone is not None
         if not moved:
             raise RuntimeError(f"the {kind} {id} waits for approval, and its row says otherwise")
         await claims.decided(session, claim, id)
@@ -112,6 +169,7 @@ def _audited(said: Said, kind: str, status: ApprovalStatus, what: Waiting) -> Au
             "amount": what.amount,
             "currency": what.currency,
             "destination": what.destination,
+            "terms": list(what.terms),
             "digest": what.digest,
         },
         reason=said.note,
@@ -129,66 +187,13 @@ async def expire(context: Context) -> int:
 
 
 async def _expired(context: Context, kind: str, id: str) -> bool:
-    command, now = COMMANDS[kind], context.now()
+    waits, now = KINDS[kind], context.now()
     async with context.write_books() as session:
-        what = await command.waiting(session, id)
         if not await approvals.decide(session, id, ApprovalStatus.EXPIRED, "", "", now):
             return False
         message = "nobody approved it in time; ask for a new one"
-        await command.give_back(session, context, id, "approval_expired", message)
-        after = {"amount": what.amount, "currency": what.currency} if what else None
+        gone = await waits.called_off(session, id, now, code="approval_expired", message=message)
+        after = {"amount": gone["amount"], "currency": gone["currency"]} if gone else None
         actor = Actor.job("expire_approvals")
         record(session, Audit(actor, Action.APPROVAL_EXPIRED, id, after=after), now)
     return True
-
-
-async def _payout(session: Session, id: str) -> Waiting | None:
-    row = await payouts.get(session, id)
-    if row is None:
-        return None
-    return Waiting(
-        id, "payout", row["merchant"], row["destination"], row["amount"], row["currency"]
-    )
-
-
-async def _account_kept(session: Session, what: Waiting) -> Refusal | None:
-    """Money goes to the account that the merchant has, not to one that it had."""
-    known = await merchants.get(session, what.merchant)
-    if known is not None and known["stripe_account"] == what.destination:
-        return None
-    return Refusal(
-        "destination_changed",
-        f"Merchant {what.merchant} is no longer connected as {what.destination}; decline this"
-        " payout and ask for a new one.",
-    )
-
-
-async def _refund(session: Session, id: str) -> Waiting | None:
-    row = await refund_requests.get(session, id)
-    if row is None:
-        return None
-    back_to = row["charge"] or row["payment"]
-    return Waiting(id, "refund", row["merchant"], back_to, row["amount"], row["currency"])
-
-
-async def _nothing(_: Session, __: Waiting) -> Refusal | None:
-    return None
-
-
-COMMANDS: Mapping[str, Command] = {
-    "payout": Command(
-        _payout,
-        _account_kept,
-        payout_steps.release_approved,
-        payout_steps.decline,
-        payout_steps.send,
-    ),
-    "refund": Command(
-        _refund,
-        _nothing,
-        refund_steps.release_approved,
-        refund_steps.decline,
-        refund_steps.send,
-    ),
-}
-"""By kind of instruction."""

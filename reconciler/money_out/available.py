@@ -18,11 +18,14 @@ from reconciler.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """Per currency, in minor units, what is available of money that came by card; read after the
-    ledger transaction `before`."""
+    """Per currency, in minor units, what is available of money that came by card, and what of it is
+    pending; read after the ledger transaction `before`. In `mixed` currencies some of what is
+    pending came by another way, and transfers cannot draw on it."""
 
     amounts: Mapping[str, int]
+    pending: Mapping[str, int]
     before: int
+    mixed: frozenset[str] = frozenset()
 
 
 class AvailableReader:
@@ -48,6 +51,9 @@ def _noticed(task: asyncio.Task[Available]) -> None:
 
 
 async def _read(database: Database, stripe: Gateway) -> Available:
-    async with database.read() as session:
+    async with database.read(brief=True) as session:
         before = await books.newest(session)
-    return Available((await stripe.balance()).card, before)
+    balance = await stripe.balance()
+    cards, pending = balance.card_pending, balance.pending
+    mixed = frozenset(unit for unit in pending if pending[unit] != cards.get(unit, 0))
+    return Available(balance.card, cards, before, mixed)

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.domain.audit import SERVICE
-from reconciler.domain.books import Family, Instruction, RefundRequest, amount_reversed
+from reconciler.domain.books import Instruction, RefundRequest
+from reconciler.domain.family import Family, came_back, executed_by
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import Snapshot
 from reconciler.oversight.audit import Action, Audit, record
-from reconciler.store import payouts, refund_requests, reversals, sendings
-from reconciler.store.database import Session
+from reconciler.store import instructions, payouts, refund_requests, reversals, sendings
+from reconciler.store.database import Row, Session
 
 PAYOUT, REFUND, REVERSAL = "payout", "refund", "reversal"
 """The kinds of instruction that an object can execute, as `sendings` names them."""
@@ -38,10 +39,12 @@ class Bound:
 async def named(session: Session, snapshots: Iterable[Snapshot]) -> Bound:
     """The instructions that these objects name, as they stand."""
     seen = list(snapshots)
-    names = {id for s in seen if (id := name_of(s, Kind.TRANSFER))}
+    transfers = {s.id: name_of(s, Kind.TRANSFER) for s in seen if s.kind is Kind.TRANSFER}
     requests = {id for s in seen if (id := name_of(s, Kind.REFUND))}
+    executed = await payouts.of_transfers(session, transfers)
+    adopted = {id: p for id, p in executed.items() if p.transfer_id == id and transfers[id] != p.id}
     return Bound(
-        await payouts.instructions(session, names) if names else {},
+        {payout.id: payout for payout in executed.values()} | adopted,
         await refund_requests.instructions(session, requests) if requests else {},
     )
 
@@ -61,9 +64,9 @@ async def bind(session: Session, families: Mapping[str, list[Snapshot]], now: in
     for snapshot in sorted(everything, key=lambda s: (s.created, s.id)):
         if snapshot.kind is Kind.TRANSFER:
             await _bind_transfer(session, bound, snapshot, now)
-            family = Family(snapshot.family, tuple(families[snapshot.family]))
-            back = amount_reversed(family, snapshot)
-            if back:  # what came back never goes again
+            family = Family(snapshot.family, tuple(families[snapshot.family]), bound.payouts)
+            payout = executed_by(family, snapshot)
+            if payout and (back := came_back(family, snapshot, payout)):  # it never goes again
                 await payouts.came_back(session, snapshot.id, back, now)
         elif snapshot.kind is Kind.REFUND and name_of(snapshot, Kind.REFUND):
             await _bind_refund(session, bound, snapshot, now)
@@ -76,11 +79,12 @@ async def _bind_transfer(session: Session, bound: Bound, transfer: Snapshot, now
     payout = bound.payouts.get(name_of(transfer, Kind.TRANSFER))
     if payout is None or payout.transfer_id:
         return
+    before = await instructions.get(session, payouts.TABLE, payout.id)
     if await payouts.complete(session, payout.id, transfer.id, now):
         bound.payouts[payout.id] = replace(payout, transfer_id=transfer.id)
         await sendings.accepted_as(session, PAYOUT, payout.id, transfer.id, now)
         after = {"status": "completed", "transfer": transfer.id}
-        record(session, Audit(SERVICE, Action.PAYOUT_SETTLED, payout.id, None, after), now)
+        _settled(session, Action.PAYOUT_SETTLED, before, after, now)
 
 
 async def _bind_refund(session: Session, bound: Bound, refund: Snapshot, now: int) -> None:
@@ -88,12 +92,13 @@ async def _bind_refund(session: Session, bound: Bound, refund: Snapshot, now: in
     if request is None or request.refund_id not in ("", refund.id):
         return
     if not request.refund_id:
+        before = await instructions.get(session, refund_requests.TABLE, request.id)
         if not await refund_requests.bind(session, request.id, refund.id, now):
             return
         bound.requests[request.id] = replace(request, refund_id=refund.id)
         await sendings.accepted_as(session, REFUND, request.id, refund.id, now)
         after = {"status": refund.status, "refund": refund.id}
-        record(session, Audit(SERVICE, Action.REFUND_SETTLED, request.id, None, after), now)
+        _settled(session, Action.REFUND_SETTLED, before, after, now)
     status = REFUND_STATUS.get(refund.status, refund.status)
     if status in KNOWN_REFUND_STATUS:
         failure = str(refund.detail["failure"])
@@ -102,5 +107,19 @@ async def _bind_refund(session: Session, bound: Bound, refund: Snapshot, now: in
 
 async def _bind_reversal(session: Session, reversal: Snapshot, now: int) -> None:
     instruction = name_of(reversal, Kind.REVERSAL)
-    if instruction and await reversals.complete(session, instruction, reversal.id, now):
+    if not instruction:
+        return
+    before = await instructions.get(session, reversals.TABLE, instruction)
+    if await reversals.complete(session, instruction, reversal.id, now):
         await sendings.accepted_as(session, REVERSAL, instruction, reversal.id, now)
+        after = {"status": "completed", "reversal": reversal.id}
+        _settled(session, Action.REVERSAL_SETTLED, before, after, now)
+
+
+def _settled(
+    session: Session, action: Action, before: Row | None, after: Mapping[str, str], now: int
+) -> None:
+    """The instruction's outcome is in the audit log, beside how it stood."""
+    assert before is not None, "it has just been settled"
+    was = {"status": before["status"]}
+    record(session, Audit(SERVICE, action, before["id"], was, after), now)

@@ -54,7 +54,7 @@ class Held(StrEnum):
 
 async def take(context: Context, api_key: str, key: str, digest: str) -> Claim | Answered | Held:
     """The claim of a key for one request, or what stands in its way."""
-    async with context.database.read() as session:
+    async with context.database.read(brief=True) as session:
         row = await request_keys.get(session, api_key, key)
     if row is None or _takeable(row, digest, context.now()):
         claimed = await _claimed(context, api_key, key, digest)
@@ -77,7 +77,7 @@ def _takeable(row: Row, digest: str, now: int) -> bool:
 async def _claimed(context: Context, api_key: str, key: str, digest: str) -> Claim | Row | None:
     """The claim; or the row of whoever was first, if it is still there."""
     token = context.new_id("clm")
-    async with context.write() as session:
+    async with context.write(brief=True) as session:
         row = await request_keys.claim(
             session,
             id=context.new_id("rqk"),
@@ -107,7 +107,7 @@ async def decided(session: Session, claim: Claim | None, instruction: str) -> No
 
 async def answered(context: Context, claim: Claim, answer: Answered) -> bool:
     """Whether this is now the answer to the request; False if another attempt took it over."""
-    async with context.write() as session:
+    async with context.write(brief=True) as session:
         return await request_keys.answer(
             session, claim.id, claim.token, answer.status, answer.media_type, answer.body
         )
@@ -116,7 +116,7 @@ async def answered(context: Context, claim: Claim, answer: Answered) -> bool:
 async def let_go(context: Context, claim: Claim, *, forget: bool) -> None:
     """Nothing was answered for good: the next attempt may go on at once. With `forget`, and if
     nothing was decided, the key may also serve another request."""
-    async with context.write() as session:
+    async with context.write(brief=True) as session:
         if forget:
             await request_keys.forget(session, claim.id, claim.token)
         else:

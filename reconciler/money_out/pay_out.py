@@ -7,61 +7,56 @@ the payout. Must not call Stripe inside a transaction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from reconciler.context import Context
+from reconciler.domain.approvals import Waiting
 from reconciler.domain.audit import SERVICE
+from reconciler.domain.books import Instruction, decided_payout
 from reconciler.domain.ledger import merchant as merchant_account
 from reconciler.domain.payouts import (
     Funds,
     account_refusal,
     amount_refusal,
+    cancel_refusal,
     funds_refusal,
+    unknown,
 )
+from reconciler.domain.positions import Position
 from reconciler.domain.refusals import Refusal
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.gateway.client import Gateway
-from reconciler.gateway.outcomes import Missing
-from reconciler.intake.absorb import Arrival, absorb
-from reconciler.money_out import approvals, claims, policy
+from reconciler.gateway.snapshots import PAYOUT_METADATA
+from reconciler.money_out import policy
+from reconciler.money_out.available import Available
 from reconciler.money_out.bind import PAYOUT
 from reconciler.money_out.claims import Claim
-from reconciler.money_out.payout_steps import (
-    HANDLING,
-    audit,
-    current,
-    decline,
-    order,
-    post,
-    release_approved,
-)
-from reconciler.money_out.payout_steps import send as send
-from reconciler.money_out.sending import Sending, prepare
+from reconciler.money_out.course import By, Reserving, begin, current, send, wait
+from reconciler.money_out.sending import Order, Search, Sending
 from reconciler.money_out.sending import send as send_attempt
-from reconciler.oversight.audit import Action, Actor, record
-from reconciler.store import books, merchants, mirror, objects, payouts
+from reconciler.onboarding.read_account import read_account
+from reconciler.oversight.audit import Action, Actor
+from reconciler.store import books, merchants, mirror, objects, payouts, reservations
 from reconciler.store.database import Row, Session
-
-__all__ = ["decline", "pay_out", "release_approved", "send"]
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A payout as it was asked for, and Stripe's available balance, read after the ledger
-    transaction `before`."""
+    """A payout as it was asked for, and what Stripe had."""
 
     merchant: str
     amount: int
     currency: str
-    available: int
-    before: int
+    there: Available
     actor: Actor = SERVICE
     claim: Claim | None = None
+    reason: str = ""
 
 
 async def pay_out(
@@ -73,55 +68,54 @@ async def pay_out(
     *,
     actor: Actor = SERVICE,
     claim: Claim | None = None,
+    reason: str = "",
 ) -> Row | Refusal:
     """The payout as it stands after one attempt, or why it was not begun. `amount` in minor units.
 
     Raises StripeUnavailable if what it rests on cannot be read at Stripe: nothing was begun.
     """
     if claim is not None and claim.instruction:
-        return await _as_it_stands(context, stripe, claim.instruction)
+        return await send(context, stripe, PAYOUTS, claim.instruction)
     refusal = amount_refusal("payout", amount, currency) or stripe.not_now()
     if refusal:
         return refusal
-    await _know_the_account(context, stripe, merchant)
+    refusal = await _know_the_account(context, stripe, merchant)
+    if refusal:
+        return refusal
     there = await context.available.read(context.database, stripe)
-    available = there.amounts.get(currency, 0)
-    asked = _Asked(merchant, amount, currency, available, there.before, actor, claim)
+    asked = _Asked(merchant, amount, currency, there, actor, claim, reason)
     decided = await _decide(context, asked)
     if isinstance(decided, Refusal):
         return decided
     id, attempt = decided
     if attempt is not None:
-        await send_attempt(context, stripe, attempt, HANDLING)
-    return await current(context, id)
+        await send_attempt(context, stripe, attempt, PAYOUTS.handling)
+    return await current(context, PAYOUTS, id)
 
 
-async def _know_the_account(context: Context, stripe: Gateway, merchant: str) -> None:
+async def _know_the_account(context: Context, stripe: Gateway, merchant: str) -> Refusal | None:
     """What Stripe says of the merchant's account is in the records; read again if what is known
-    would not do, because a webhook may have been lost."""
-    async with context.database.read() as session:
+    would not do, because a webhook may have been lost. An account that Stripe does not show us is
+    lost from now on, and refused."""
+    async with context.database.read(brief=True) as session:
         known = await merchants.get(session, merchant)
         account = known["stripe_account"] if known else ""
         record = (await objects.get(session, [account])).get(account) if account else None
     if not account or account_refusal(merchant, record.snapshot if record else None) is None:
-        return
-    now = context.now()
-    found = await stripe.retrieve(account, account, now)
-    if isinstance(found, Missing):
-        return
-    async with context.write_books() as session:
-        await absorb(session, context.policy, [Arrival(s, "payout") for s in found], now)
+        return None
+    found = await read_account(context, stripe, account)
+    return account_refusal(merchant, None) if found is None else None
 
 
 async def _decide(context: Context, asked: _Asked) -> tuple[str, Sending | None] | Refusal:
     """A payout whose money is reserved, with the attempt that is to be sent at once unless it waits
     for a second person; or the first check that fails."""
     now = context.now()
-    async with context.write_books() as session:
+    async with context.write_books(brief=True) as session:
         known = await merchants.get(session, asked.merchant)
         refusal = await _unpayable(session, known, asked, now)
         if refusal or known is None:
-            return refusal or _unknown(asked.merchant)
+            return refusal or _no_merchant(asked.merchant)
         judged = await policy.judge(
             session,
             kind=PAYOUT,
@@ -132,33 +126,18 @@ async def _decide(context: Context, asked: _Asked) -> tuple[str, Sending | None]
         )
         if isinstance(judged, Refusal):
             return judged
-        row = _instruction(context.new_id("pyt"), known["stripe_account"], asked, now)
-        row["status"] = "awaiting_approval" if judged else "sending"
-        await payouts.insert(session, row)
-        await post(session, row, counts=True, now=now)
+        what = _instruction(context.new_id("pyt"), known["stripe_account"], asked)
+        by = By(Action.PAYOUT_REQUESTED, asked.actor, asked.claim, asked.reason)
         attempt = None
         if judged:
-            await approvals.ask(
-                session,
-                context,
-                instruction=row["id"],
-                kind=PAYOUT,
-                merchant=asked.merchant,
-                amount=asked.amount,
-                currency=asked.currency,
-                destination=row["destination"],
-                asked_by=asked.actor.key_id,
-                reasons=judged,
-            )
+            await wait(session, context, PAYOUTS, what, by, reasons=judged)
         else:
-            attempt = await prepare(session, context, order(row), first=True)
-        await claims.decided(session, asked.claim, row["id"])
-        record(session, audit(asked.actor, Action.PAYOUT_REQUESTED, row), now)
-    log.info("payout.decided", payout=row["id"], merchant=asked.merchant, status=row["status"])
-    return row["id"], attempt
+            attempt = await begin(session, context, PAYOUTS, what, by)
+    log.info("payout.decided", payout=what["id"], merchant=asked.merchant, waits=bool(judged))
+    return what["id"], attempt
 
 
-def _unknown(merchant: str) -> Refusal:
+def _no_merchant(merchant: str) -> Refusal:
     return Refusal("unknown_merchant", f"There is no merchant {merchant}; create it first.")
 
 
@@ -167,7 +146,7 @@ async def _unpayable(
 ) -> Refusal | None:
     """The first reason why this merchant cannot be paid this amount now; None if there is none."""
     if known is None:
-        return _unknown(asked.merchant)
+        return _no_merchant(asked.merchant)
     account = known["stripe_account"]
     if not account:
         return Refusal(
@@ -184,35 +163,81 @@ async def _unpayable(
 async def _funds(session: Session, asked: _Asked, now: int) -> Funds:
     """Both balances that a payout needs: the merchant's own, and the platform's available at Stripe
     less what other commands have reserved."""
-    currency = asked.currency
+    currency, there = asked.currency, asked.there
     held = await books.balance(session, merchant_account(asked.merchant))
     owed = -sum(row["amount"] for row in held if row["currency"] == currency)
-    totals = await books.totals(session, PLATFORM)
-    reserved = [r for r in totals if (r["kind"], r["currency"]) == ("reserved", currency)]
-    taken = await books.released_since(session, asked.before, currency)
-    free = asked.available - taken + sum(row["books"] for row in reserved)
-    later = [] if free >= asked.amount else await mirror.becoming_available(session, currency, now)
-    return Funds(owed, free, later)
+    reserved = await reservations.standing(session, PLATFORM, currency)
+    taken = await reservations.released_since(session, there.before, currency)
+    free = there.amounts.get(currency, 0) - taken - reserved
+    pending = there.pending.get(currency, 0)
+    if free >= asked.amount:
+        return Funds(owed, free, pending=pending)
+    later = await mirror.becoming_available(
+        session, currency, now, cards_only=currency in there.mixed
+    )
+    return Funds(owed, free, later, pending)
 
 
-def _instruction(id: str, destination: str, asked: _Asked, now: int) -> dict[str, Any]:
+def _instruction(id: str, destination: str, asked: _Asked) -> dict[str, Any]:
     return {
         "id": id,
         "merchant": asked.merchant,
         "destination": destination,
         "amount": asked.amount,
         "currency": asked.currency,
-        "transfer_id": "",
         "amount_reversed": 0,
-        "failure_code": "",
-        "failure_message": "",
-        "request_key": asked.claim.id if asked.claim else "",
-        "created_at": now,
-        "updated_at": now,
     }
 
 
-async def _as_it_stands(context: Context, stripe: Gateway, id: str) -> Row:
-    """What an earlier attempt of the same request decided; sent, if it was left before that."""
-    await send(context, stripe, id)
-    return await current(context, id)
+def _order(row: Mapping[str, Any]) -> Order:
+    parameters = {
+        "amount": row["amount"],
+        "currency": row["currency"],
+        "destination": row["destination"],
+        "transfer_group": row["id"],
+        "metadata": {PAYOUT_METADATA: row["id"], "merchant_id": row["merchant"]},
+    }
+    return Order(PAYOUT, row["id"], "/v1/transfers", parameters, row["amount"], row["currency"])
+
+
+def _search(sending: Sending) -> Search:
+    return Search("/v1/transfers", {"transfer_group": sending.instruction}, PAYOUT_METADATA)
+
+
+def _position(row: Mapping[str, Any], counts: bool) -> Position:
+    """The payout's money leaves the merchant while it counts."""
+    payout = Instruction(row["id"], row["merchant"], row["amount"], row["currency"], "")
+    return decided_payout(payout, counts=counts, at=row["created_at"])
+
+
+def _waiting(row: Mapping[str, Any]) -> Waiting:
+    return Waiting(
+        row["id"], PAYOUT, row["merchant"], row["destination"], row["amount"], row["currency"]
+    )
+
+
+async def _account_left(session: Session, row: Row) -> Refusal | None:
+    """Money goes to the account that the merchant has, not to one that it had."""
+    known = await merchants.get(session, row["merchant"])
+    if known is not None and known["stripe_account"] == row["destination"]:
+        return None
+    return Refusal(
+        "destination_changed",
+        f"Merchant {row['merchant']} is no longer connected as {row['destination']}; decline this"
+        " payout and ask for a new one.",
+    )
+
+
+PAYOUTS = Reserving(
+    PAYOUT,
+    payouts.TABLE,
+    _order,
+    _search,
+    lambda row: (row["destination"], row["destination"]),
+    ("merchant", "amount", "currency", "destination", "status"),
+    _position,
+    _waiting,
+    _account_left,
+    lambda row: cancel_refusal(row["id"], row["status"]),
+    unknown,
+)

@@ -13,6 +13,7 @@ from reconciler.context import Context
 from reconciler.domain.policies import (
     Limits,
     Scope,
+    Spent,
     beyond,
     contradictory,
     day_began,
@@ -33,7 +34,9 @@ async def judge(
     where = Scope(currency, merchant)
     limits = await policies.in_force(session, where)
     if kind == "payout":
-        spent = await policies.spent(session, where, day_began(now))
+        # Summed from the day's payouts, so only where a limit asks for it.
+        known = limits.by_day
+        spent = await policies.spent(session, where, day_began(now)) if known else Spent()
         refusal = beyond(limits, where, amount, spent)
         if refusal is not None:
             return refusal

@@ -14,9 +14,9 @@ from reconciler.domain.ledger import merchant as merchant_account
 from reconciler.domain.money import step
 from reconciler.domain.refunds import cost_to_recover
 from reconciler.gateway.client import Gateway
-from reconciler.money_out.reverse import HANDLING, begin
+from reconciler.money_out.reverse import REVERSALS, begin
 from reconciler.money_out.sending import Sending, send
-from reconciler.store import books, payouts, refund_requests, reversals
+from reconciler.store import books, instructions, payouts, refund_requests, reversals
 from reconciler.store.database import Row, Session
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ TRY_AGAIN_SECONDS = 6 * 3600
 
 async def recover_due(context: Context, stripe: Gateway) -> int:
     """Recoveries that can go on do: how many are still open."""
-    async with context.database.read() as session:
+    async with context.database.read(brief=True) as session:
         due = await refund_requests.to_recover(session)
     still_open = 0
     for row in due:
@@ -39,15 +39,15 @@ async def recover_due(context: Context, stripe: Gateway) -> int:
 
 async def recover(context: Context, stripe: Gateway, id: str) -> bool:
     """Whether something of this refund's cost is still to be recovered."""
-    async with context.write_books() as session:
-        row = await refund_requests.get(session, id)
+    async with context.write_books(brief=True) as session:
+        row = await instructions.get(session, refund_requests.TABLE, id)
         if row is None or row["recovery"] not in ("waiting", "open"):
             return False
         state, attempts = await _go_on(session, context, row)
         if state != row["recovery"]:
             await refund_requests.recovery(session, id, state, context.now())
     for attempt in attempts:
-        await send(context, stripe, attempt, HANDLING)
+        await send(context, stripe, attempt, REVERSALS.handling)
     return state in ("waiting", "open")
 
 

@@ -20,7 +20,9 @@ from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.finding import Incomplete, find
 from reconciler.gateway.outcomes import StripeUnavailable
 from reconciler.invoicing import customers, follow_debits
-from reconciler.money_out import payout_steps, refund_steps, reverse
+from reconciler.money_out.pay_out import PAYOUTS
+from reconciler.money_out.refund import REFUNDS
+from reconciler.money_out.reverse import REVERSALS
 from reconciler.money_out.sending import Handling, Heard, Sending, accept, left_behind, send
 from reconciler.onboarding import open_account
 from reconciler.store import sendings
@@ -32,9 +34,9 @@ log = structlog.get_logger()
 HANDLINGS: dict[str, Handling] = {
     handling.kind: handling
     for handling in (
-        payout_steps.HANDLING,
-        refund_steps.HANDLING,
-        reverse.HANDLING,
+        PAYOUTS.handling,
+        REFUNDS.handling,
+        REVERSALS.handling,
         open_account.HANDLING,
         customers.HANDLING,
         follow_debits.HANDLING,
@@ -76,15 +78,20 @@ async def settle(context: Context, stripe: Gateway, known: Sending) -> None:
     if rules.left_by_a_crash(known.progress, context.now()):
         known = await left_behind(context, known, handling)
     step = rules.step(known.progress, context.now())
+    cautious = step is Step.REPEAT and rules.look_first(known.progress, context.now())
+    if cautious and await _look(context, stripe, known, handling):
+        return
     if step in (Step.SEND, Step.REPEAT):
         known = await send(context, stripe, known, handling)
-    if step is Step.LOOK or (step is Step.REPEAT and known.status is Status.UNKNOWN):
-        await _look(context, stripe, known, handling)
+    unproven = step is Step.LOOK or (step is Step.REPEAT and known.status is Status.UNKNOWN)
+    if unproven and not await _look(context, stripe, known, handling):
+        await _later(context, known)
 
 
-async def _look(context: Context, stripe: Gateway, known: Sending, handling: Handling) -> None:
+async def _look(context: Context, stripe: Gateway, known: Sending, handling: Handling) -> bool:
     """Whether Stripe lists what was asked for. Being listed is proof; not being listed is, once
-    Stripe can no longer act on the request."""
+    Stripe can no longer act on the request. False: it is not listed, and that proves nothing yet;
+    True: it is settled, or nothing can be told now."""
     read_at = context.now()
     try:
         body = await handling.prove(stripe, known) if handling.prove else None
@@ -94,20 +101,21 @@ async def _look(context: Context, stripe: Gateway, known: Sending, handling: Han
     except (StripeUnavailable, Unreadable, Incomplete) as error:
         log.warning("resolve.not_listed", instruction=known.instruction, error=str(error))
         await _later(context, known)
-        return
+        return True
     if body is not None:
         done = await accept(context, stripe, known, body, read_at, handling)
         if done is None:
             await _later(context, known)
-    elif rules.absence_is_proof(known.progress, read_at):
-        await _absent(context, known, handling)
-    else:
-        await _later(context, known)
+        return True
+    if not rules.absence_is_proof(known.progress, read_at):
+        return False
+    await _absent(context, known, handling)
+    return True
 
 
 async def _later(context: Context, known: Sending) -> None:
     now = context.now()
-    async with context.write() as session:
+    async with context.write(brief=True) as session:
         await sendings.moved(
             session,
             known,
@@ -121,7 +129,7 @@ async def _later(context: Context, known: Sending) -> None:
 
 async def _absent(context: Context, known: Sending, handling: Handling) -> None:
     """Stripe has nothing of it and never will: nothing was made."""
-    async with context.write_books() as session:
+    async with context.write_books(brief=True) as session:
         moved = await sendings.moved(
             session,
             known,

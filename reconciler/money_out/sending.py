@@ -122,8 +122,15 @@ async def send(context: Context, stripe: Gateway, known: Sending, handling: Hand
     if begun is None:
         return await _now(context, known)
     repeated = known.status is Status.UNKNOWN
+    lost_at = begun.last_sent_at + rules.STUCK_SECONDS
     outcome = await stripe.post(
-        begun.path, begun.parameters, begun.idempotency_key, begun.stripe_account
+        begun.path,
+        begun.parameters,
+        begun.idempotency_key,
+        begun.stripe_account,
+        # A process that was frozen may come to itself when others have long settled this, and
+        # Stripe has forgotten the key.
+        still=lambda: context.now() < lost_at,
     )
     done = await record(context, stripe, begun, outcome, handling, repeated=repeated)
     log.info(
@@ -139,7 +146,7 @@ async def send(context: Context, stripe: Gateway, known: Sending, handling: Hand
 
 
 async def _begin(context: Context, known: Sending, handling: Handling) -> Sending | None:
-    async with context.write() as session:
+    async with context.write(brief=True) as session:
         begun = await sendings.begin(session, known, context.now())
         if begun is not None:
             await handling.follow(context, session, begun, Heard())
@@ -147,7 +154,7 @@ async def _begin(context: Context, known: Sending, handling: Handling) -> Sendin
 
 
 async def _now(context: Context, known: Sending) -> Sending:
-    async with context.database.read() as session:
+    async with context.database.read(brief=True) as session:
         found = await sendings.get(session, known.id)
     assert found is not None
     return found
@@ -164,7 +171,9 @@ async def record(
 ) -> Sending:
     """Write down what one call proved, and what follows from it, in one transaction."""
     if outcome.ending is Ending.ACCEPTED:
-        done = await accept(context, stripe, begun, outcome.body, begun.last_sent_at, handling)
+        # A repeated request is answered with what Stripe said at first, however old that is: what
+        # was heard of the object since must not be outranked by it.
+        done = await accept(context, stripe, begun, outcome.body, begun.first_sent_at, handling)
         if done is not None:
             return done
         outcome = replace(outcome, ending=Ending.UNKNOWN)
@@ -172,7 +181,7 @@ async def record(
     made = _snapshots(stripe, outcome.error.get("payment_intent"), begun)
     now = context.now()
     wait = 0 if status is Status.REFUSED else rules.wait_seconds(begun.sends)
-    async with context.write_books() as session:
+    async with context.write_books(brief=True) as session:
         moved = await sendings.moved(
             session,
             begun,
@@ -203,7 +212,7 @@ async def accept(
     now = context.now()
     try:
         found = stripe.read_answer(body, read_at, known.stripe_account)
-        async with context.write_books() as session:
+        async with context.write_books(brief=True) as session:
             await absorb(session, context.policy, [Arrival(s, known.id) for s in found], now)
             # What was absorbed has settled it, if it was followed; it is handled either way.
             done = await sendings.get(session, known.id)
@@ -223,14 +232,14 @@ def _snapshots(stripe: Gateway, body: Any, begun: Sending) -> list[Snapshot]:
     if not isinstance(body, Mapping):
         return []
     try:
-        return stripe.read_answer(body, begun.last_sent_at, begun.stripe_account)
+        return stripe.read_answer(body, begun.first_sent_at, begun.stripe_account)
     except Unreadable:
         return []
 
 
 async def left_behind(context: Context, known: Sending, handling: Handling) -> Sending:
     """An attempt that a crash left while it was being sent is unknown: it may have happened."""
-    async with context.write_books() as session:
+    async with context.write_books(brief=True) as session:
         moved = await sendings.moved(
             session,
             known,

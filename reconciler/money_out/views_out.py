@@ -8,7 +8,9 @@ from reconciler.domain.ledger import merchant as merchant_account
 from reconciler.money_out import approvals
 from reconciler.oversight.views import merchant_balance
 from reconciler.store import (
+    account_mirrors,
     books,
+    instructions,
     merchants,
     objects,
     payouts,
@@ -46,7 +48,7 @@ def _failure(row: Row) -> dict[str, str] | None:
 
 async def payout(session: Session, id: str) -> dict[str, Any] | None:
     """A payout with its approval, its attempts at Stripe, and what was asked back of it."""
-    row = await payouts.get(session, id)
+    row = await instructions.get(session, payouts.TABLE, id)
     if row is None:
         return None
     return {
@@ -90,7 +92,7 @@ async def _attempts(session: Session, kind: str, id: str) -> list[dict[str, Any]
 
 async def refund_request(session: Session, id: str) -> dict[str, Any] | None:
     """A refund of ours, with Stripe's when there is one, and the recovery of its cost."""
-    row = await refund_requests.get(session, id)
+    row = await instructions.get(session, refund_requests.TABLE, id)
     if row is None:
         return None
     legs = await reversals.of_refund(session, id)
@@ -148,6 +150,7 @@ async def merchant(session: Session, id: str) -> dict[str, Any] | None:
     return {
         **merchant_row(row),
         "transfers": transfers or None,
+        "mirrors": [dict(each) for each in await account_mirrors.of_merchant(session, id)],
         "balances": await merchant_balance(session, id),
     }
 
@@ -158,6 +161,7 @@ def merchant_row(row: Row) -> dict[str, Any]:
         "name": row["name"],
         "country": row["country"] or None,
         "stripe_account": row["stripe_account"] or None,
+        "mirror": bool(row["mirror"]),
         "created_at": row["created_at"],
     }
 

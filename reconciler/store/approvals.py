@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from reconciler.domain import adjustments
 from reconciler.domain.approvals import ApprovalStatus, Request, Waiting
+from reconciler.domain.refunds import terms
 from reconciler.store.database import Row, Session
 
 COLUMNS = (
@@ -16,9 +18,13 @@ COLUMNS = (
 )
 _NAMED = (
     f"SELECT {', '.join('a.' + name for name in COLUMNS.split(', '))},"
-    " COALESCE(k.name, '') AS asked_by_name, COALESCE(d.name, '') AS decided_by_name"
+    " COALESCE(k.name, '') AS asked_by_name, COALESCE(d.name, '') AS decided_by_name,"
+    " COALESCE(r.reason, '') AS refund_reason, COALESCE(r.recovery, '') AS recovery,"
+    " j.amount AS adjusts, j.reference AS adjusted, j.reason AS adjusted_for"
     " FROM approvals a LEFT JOIN api_keys k ON k.id = a.asked_by"
     " LEFT JOIN api_keys d ON d.id = a.decided_by"
+    " LEFT JOIN refund_requests r ON r.id = a.instruction"
+    " LEFT JOIN adjustments j ON j.id = a.instruction"
 )
 
 
@@ -87,7 +93,7 @@ async def overdue(session: Session, now: int, limit: int) -> list[Row]:
 
 
 async def get(session: Session, instruction: str) -> dict[str, Any] | None:
-    """One approval, with the names of the keys."""
+    """One approval, with the names of the keys and the terms of what waits."""
     row = await session.one(f"{_NAMED} WHERE a.instruction = :id", id=instruction)
     return _read(row) if row else None
 
@@ -110,4 +116,9 @@ async def page(
 
 
 def _read(row: Row) -> dict[str, Any]:
+    row = dict(row)
+    adjusts, adjusted, why = (row.pop(n) for n in ("adjusts", "adjusted", "adjusted_for"))
+    refund = terms(row.pop("refund_reason"), row.pop("recovery"))
+    adjustment = adjustments.terms(adjusts, row["currency"], adjusted, why) if adjusts else ()
+    row["terms"] = [*refund, *adjustment]
     return {**row, "reasons": msgspec.json.decode(row["reasons"])}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
 
 from reconciler.domain.books import Instruction
 from reconciler.store.database import Row, Session
+from reconciler.store.instructions import UNDER_WAY, Table
 
 COLUMNS = (
     "id, merchant, destination, amount, currency, status, transfer_id, amount_reversed,"
     " failure_code, failure_message, request_key, created_at, updated_at"
 )
-UNDER_WAY = "('pending', 'sending', 'unknown')"
-RESERVING = "('awaiting_approval', 'pending', 'sending', 'unknown')"
+TABLE = Table("payouts", COLUMNS, "transfer_id")
 EXECUTED = "('completed', 'partially_reversed', 'reversed')"
 
 
@@ -27,6 +26,38 @@ async def instructions(session: Session, ids: Collection[str]) -> dict[str, Inst
         r["id"]: Instruction(r["id"], r["merchant"], r["amount"], r["currency"], r["transfer_id"])
         for r in rows
     }
+
+
+async def of_transfers(session: Session, named: Mapping[str, str]) -> dict[str, Instruction]:
+    """For each of these transfers, with the payout that it names (or nothing): the payout that it
+    executes, whether it names it or was adopted as it; or else the one that it names."""
+    if not named:
+        return {}
+    rows = await session.all(
+        "SELECT id, merchant, amount, currency, transfer_id FROM payouts WHERE id IN {each:ids}"
+        " UNION SELECT id, merchant, amount, currency, transfer_id FROM payouts"
+        " WHERE transfer_id <> '' AND transfer_id IN {each:transfers}",
+        ids=sorted(set(named.values()) - {""}),
+        transfers=sorted(named),
+    )
+    known = {
+        r["id"]: Instruction(r["id"], r["merchant"], r["amount"], r["currency"], r["transfer_id"])
+        for r in rows
+    }
+    executed = {payout.transfer_id: payout for payout in known.values()}
+    found = {id: executed.get(id) or known.get(name) for id, name in named.items()}
+    return {id: payout for id, payout in found.items() if payout is not None}
+
+
+async def unadopt(session: Session, id: str, now: int) -> Row | None:
+    """The payout, cancelled and without its transfer, which is nobody's again."""
+    return await session.one(
+        "UPDATE payouts SET status = 'cancelled', transfer_id = '', amount_reversed = 0,"
+        " failure_code = 'unadopted', failure_message = 'its adoption was undone',"
+        f" updated_at = :now WHERE id = :id AND status IN {EXECUTED} RETURNING {COLUMNS}",
+        id=id,
+        now=now,
+    )
 
 
 async def complete(session: Session, id: str, transfer_id: str, now: int) -> bool:
@@ -48,48 +79,13 @@ async def came_back(session: Session, transfer_id: str, reversed_: int, now: int
     await session.run(
         "UPDATE payouts SET amount_reversed = :back, updated_at = :now,"
         " status = CASE WHEN :back = 0 THEN 'completed' WHEN :back < amount"
-        f" THEN 'partially_reversed' ELSE 'reversed' END WHERE transfer_id = :transfer"
+        " THEN 'partially_reversed' ELSE 'reversed' END"
+        " WHERE transfer_id <> '' AND transfer_id = :transfer"
         f" AND status IN {EXECUTED} AND amount_reversed <> :back",
         transfer=transfer_id,
         back=reversed_,
         now=now,
     )
-
-
-async def insert(session: Session, row: dict[str, Any]) -> None:
-    """Store a new payout. `row` has every column of the table."""
-    names = COLUMNS.split(", ")
-    values = ", ".join(f":{name}" for name in names)
-    await session.run(f"INSERT INTO payouts ({COLUMNS}) VALUES ({values})", **row)
-
-
-async def move(
-    session: Session,
-    id: str,
-    *,
-    expected: Collection[str],
-    status: str,
-    now: int,
-    failure_code: str = "",
-    failure_message: str = "",
-) -> bool:
-    """Whether the payout went from one status to the next; False if it was no longer there."""
-    row = await session.one(
-        "UPDATE payouts SET status = :status, failure_code = :code, failure_message = :message,"
-        " updated_at = :now WHERE id = :id AND status IN {each:expected} RETURNING id",
-        id=id,
-        expected=list(expected),
-        status=status,
-        code=failure_code,
-        message=failure_message,
-        now=now,
-    )
-    return row is not None
-
-
-async def get(session: Session, id: str) -> Row | None:
-    """One payout, by our id."""
-    return await session.one(f"SELECT {COLUMNS} FROM payouts WHERE id = :id", id=id)
 
 
 async def completed_between(session: Session, start: int, end: int) -> list[Row]:
@@ -99,6 +95,15 @@ async def completed_between(session: Session, start: int, end: int) -> list[Row]
         " AND created_at >= :start AND created_at < :end ORDER BY created_at, id",
         start=start,
         end=end,
+    )
+
+
+async def executed_by(session: Session, transfers: Collection[str]) -> list[Row]:
+    """Payouts that count as executed, by these transfers."""
+    return await session.all(
+        f"SELECT {COLUMNS} FROM payouts WHERE status IN {EXECUTED} AND transfer_id <> ''"
+        " AND transfer_id IN {each:transfers} ORDER BY created_at, id",
+        transfers=sorted(transfers),
     )
 
 

@@ -89,14 +89,25 @@ async def open_findings(session: Session, merchant: str) -> list[str]:
         "         AND p.merchant = :merchant)"
         " OR EXISTS (SELECT 1 FROM objects o JOIN positions p ON p.family = o.family"
         "            WHERE o.id = f.reference AND p.merchant = :merchant)"
-        " OR EXISTS (SELECT 1 FROM payouts y WHERE y.merchant = :merchant"
-        "            AND (y.id = f.reference OR y.transfer_id = f.reference))"
-        " OR EXISTS (SELECT 1 FROM refund_requests r WHERE r.merchant = :merchant"
-        "            AND (r.id = f.reference OR r.refund_id = f.reference))"
+        " OR EXISTS (SELECT 1 FROM payouts y WHERE y.id = f.reference"
+        "            AND y.merchant = :merchant)"
+        " OR EXISTS (SELECT 1 FROM payouts y WHERE y.transfer_id = f.reference"
+        "            AND y.transfer_id <> '' AND y.merchant = :merchant)"
+        " OR EXISTS (SELECT 1 FROM refund_requests r WHERE r.id = f.reference"
+        "            AND r.merchant = :merchant)"
+        " OR EXISTS (SELECT 1 FROM refund_requests r WHERE r.refund_id = f.reference"
+        "            AND r.refund_id <> '' AND r.merchant = :merchant)"
         " OR EXISTS (SELECT 1 FROM transfer_comparisons t JOIN merchants m"
         "            ON m.stripe_account = t.destination WHERE t.transfer_id = f.reference"
         "            AND m.id = :merchant AND m.stripe_account <> '')"
-        ") ORDER BY f.first_seen, f.id LIMIT :limit",
+        " OR EXISTS (SELECT 1 FROM transfer_legs l JOIN merchant_accounts a"
+        "            ON a.stripe_account = l.stripe_account AND a.merchant = :merchant"
+        "            WHERE l.destination_payment <> '' AND l.destination_payment = f.reference)"
+        " OR EXISTS (SELECT 1 FROM objects o JOIN merchant_accounts a"
+        "            ON a.stripe_account = o.stripe_account AND a.merchant = :merchant"
+        "            WHERE o.id = f.reference)"
+        # By the sum, or SQLite walks all findings there ever were in their order.
+        ") ORDER BY f.first_seen + 0, f.id LIMIT :limit",
         merchant=merchant,
         limit=FINDINGS_NAMED,
     )

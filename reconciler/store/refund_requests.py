@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from reconciler.domain.books import RefundRequest
 from reconciler.store.database import Row, Session
+from reconciler.store.instructions import UNDER_WAY, Table
 
 COLUMNS = (
     "id, payment, charge, merchant, account, amount, currency, reason, status, refund_id, recovery,"
     " failure_code, failure_message, request_key, created_at, updated_at"
 )
-UNDER_WAY = "('pending', 'sending', 'unknown')"
+TABLE = Table("refund_requests", COLUMNS, "refund_id")
 
 
 async def instructions(session: Session, ids: Collection[str]) -> dict[str, RefundRequest]:
@@ -25,17 +25,6 @@ async def instructions(session: Session, ids: Collection[str]) -> dict[str, Refu
         ids=sorted(ids),
     )
     return {row["id"]: RefundRequest(**row) for row in rows}
-
-
-async def insert(session: Session, row: dict[str, Any]) -> None:
-    """Store a new request. `row` has every column of the table."""
-    names = COLUMNS.split(", ")
-    values = ", ".join(f":{name}" for name in names)
-    await session.run(f"INSERT INTO refund_requests ({COLUMNS}) VALUES ({values})", **row)
-
-
-async def get(session: Session, id: str) -> Row | None:
-    return await session.one(f"SELECT {COLUMNS} FROM refund_requests WHERE id = :id", id=id)
 
 
 async def of_refunds(session: Session, refund_ids: Collection[str]) -> dict[str, Row]:
@@ -60,32 +49,6 @@ async def being_made(session: Session, payment: str) -> int:
     return int(row["amount"]) if row else 0
 
 
-async def move(
-    session: Session,
-    id: str,
-    *,
-    expected: Collection[str],
-    status: str,
-    now: int,
-    failure_code: str = "",
-    failure_message: str = "",
-) -> bool:
-    """Whether the request went from one status to the next; False if it was no longer there, or is
-    a refund at Stripe already."""
-    row = await session.one(
-        "UPDATE refund_requests SET status = :status, failure_code = :code,"
-        " failure_message = :message, updated_at = :now WHERE id = :id AND refund_id = ''"
-        " AND status IN {each:expected} RETURNING id",
-        id=id,
-        expected=list(expected),
-        status=status,
-        code=failure_code,
-        message=failure_message,
-        now=now,
-    )
-    return row is not None
-
-
 async def bind(session: Session, id: str, refund_id: str, now: int) -> bool:
     """Whether the request is now executed by this Stripe refund; False if another one did it, or
     if the request had already failed."""
@@ -103,7 +66,7 @@ async def follow(session: Session, refund_id: str, status: str, failure: str, no
     """The request stands as its Stripe refund does."""
     await session.run(
         "UPDATE refund_requests SET status = :status, failure_code = :failure,"
-        " failure_message = '', updated_at = :now WHERE refund_id = :refund"
+        " failure_message = '', updated_at = :now WHERE refund_id <> '' AND refund_id = :refund"
         " AND (status <> :status OR failure_code <> :failure)",
         refund=refund_id,
         status=status,

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
-
 from reconciler.store.database import Row, Session
+from reconciler.store.instructions import UNDER_WAY, Table
 
 COLUMNS = (
     "id, payout, refund_request, merchant, transfer_id, amount, currency, status, reversal_id,"
     " failure_code, failure_message, request_key, created_at, updated_at"
 )
-UNDER_WAY = "('pending', 'sending', 'unknown')"
-
-
-async def insert(session: Session, row: dict[str, Any]) -> None:
-    """Store a new instruction. `row` has every column of the table."""
-    names = COLUMNS.split(", ")
-    values = ", ".join(f":{name}" for name in names)
-    await session.run(f"INSERT INTO reversals ({COLUMNS}) VALUES ({values})", **row)
-
-
-async def get(session: Session, id: str) -> Row | None:
-    return await session.one(f"SELECT {COLUMNS} FROM reversals WHERE id = :id", id=id)
+TABLE = Table("reversals", COLUMNS, "reversal_id")
 
 
 async def of_payout(session: Session, payout: str) -> list[Row]:
@@ -52,6 +39,16 @@ async def under_way(session: Session, payout: str) -> int:
     return int(row["amount"]) if row else 0
 
 
+async def under_way_of(session: Session, transfer_id: str) -> int:
+    """The same of a transfer, whatever payout stands behind it, if any."""
+    row = await session.one(
+        "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) AS amount FROM reversals"
+        f" WHERE transfer_id = :transfer AND status IN {UNDER_WAY}",
+        transfer=transfer_id,
+    )
+    return int(row["amount"]) if row else 0
+
+
 async def coming_back(session: Session, merchant: str, currency: str) -> int:
     """What is being taken back of all payouts to a merchant, and has not been seen to come."""
     row = await session.one(
@@ -71,30 +68,6 @@ async def complete(session: Session, id: str, reversal_id: str, now: int) -> boo
         f" WHERE id = :id AND reversal_id = '' AND status IN {UNDER_WAY} RETURNING id",
         id=id,
         reversal=reversal_id,
-        now=now,
-    )
-    return row is not None
-
-
-async def move(
-    session: Session,
-    id: str,
-    *,
-    expected: Collection[str],
-    status: str,
-    now: int,
-    failure_code: str = "",
-    failure_message: str = "",
-) -> bool:
-    """Whether the instruction went from one status to the next; False if it was not there."""
-    row = await session.one(
-        "UPDATE reversals SET status = :status, failure_code = :code, failure_message = :message,"
-        " updated_at = :now WHERE id = :id AND status IN {each:expected} RETURNING id",
-        id=id,
-        expected=list(expected),
-        status=status,
-        code=failure_code,
-        message=failure_message,
         now=now,
     )
     return row is not None

@@ -11,7 +11,7 @@ import pytest
 
 from jobs import expire_approvals
 from reconciler.domain.refusals import Refusal
-from reconciler.money_out import claims, payout_steps, policy
+from reconciler.money_out import claims, course, policy
 from reconciler.money_out.claims import LEASE_SECONDS
 from reconciler.money_out.pay_out import pay_out
 from reconciler.oversight.audit import Actor
@@ -417,7 +417,7 @@ def test_after_a_crash_between_approval_and_transfer_the_same_request_goes_on(
                 raise Crash
 
             with monkeypatch.context() as crash:
-                crash.setattr(payout_steps, "send_attempt", dies)
+                crash.setattr(course, "send_attempt", dies)
                 crash.setattr(claims, "let_go", dies)
                 with pytest.raises(Crash):
                     await all.decide(id, "approve", request="once")

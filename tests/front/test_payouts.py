@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from reconciler.money_out.resolve import resolve_outcomes
 from reconciler.oversight.keys import Role, create_key
 from tests.front.asking import ask, funded, owed, paid, payout, sound, transfers
 from tests.front.test_webhooks import is_problem
-from tests.harness import Service, run, service
+from tests.harness import Service, ask_stripe, run, service
 
 USD = {"merchant": "bakery", "amount": 12_000, "currency": "usd"}
 
@@ -35,7 +36,9 @@ def test_a_payout_is_made_shown_listed_and_audited(database_url: str) -> None:
             assert (made["destination"], made["failure"]) == (account, None)
             assert transfer["metadata"]["reconciler_payout"] == made["id"]
             assert transfer["transfer_group"] == made["id"]
-            assert (await it.get(f"/v1/payouts/{made['id']}")).json() == made
+            shown = (await it.get(f"/v1/payouts/{made['id']}")).json()
+            assert [leg["id"] for leg in shown.pop("legs")][:2] == [made["id"], transfer["id"]]
+            assert shown == made
             listed = (await it.get("/v1/payouts", merchant="bakery", status="completed")).json()
             assert [row["id"] for row in listed["data"]] == [made["id"]]
             assert (await it.get("/v1/payouts", merchant="florist")).json()["data"] == []
@@ -46,6 +49,7 @@ def test_a_payout_is_made_shown_listed_and_audited(database_url: str) -> None:
                 "paid_out": 12_000,
                 "reserved": 0,
                 "disputed": 0,
+                "adjusted": 0,
                 "balance": 38_000,
             }
             audited = await it.query(
@@ -179,6 +183,32 @@ def test_an_account_of_another_platform_is_not_paid(url: str) -> None:
     run(story)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_an_account_that_stripe_no_longer_shows_us_is_lost_at_once(url: str, known: bool) -> None:
+    async def story() -> None:
+        async with service(url) as it:
+            await it.merchant("florist")
+            account = await funded(it)
+            if known:
+                it.simulator.acts.set_capability(account, "transfers", "inactive")
+                await it.listen()
+            it.simulator.webhooks.drop("*")
+            it.simulator.acts.deauthorize(account)
+            if not known:  # Stripe's no is the first we hear of it, and is looked into
+                assert (await payout(it, 1_000))["status"] == "failed"
+                await it.settle()
+            else:
+                answer = await ask(it, "/v1/payouts", USD)
+                assert is_problem(answer, 409, "account_not_found"), answer.text
+            shown = (await it.get("/v1/merchants/bakery/connect")).json()
+            assert (shown["state"], shown["disconnected_by"]) == ("disconnected", "merchant")
+            answer = await ask(it, "/v1/payouts", USD)
+            assert is_problem(answer, 409, "not_connected"), answer.text
+            assert (await owed(it))["balance"] == 50_000
+
+    run(story)
+
+
 def test_more_than_the_merchant_is_owed_is_not_paid(url: str) -> None:
     async def story() -> None:
         async with service(url) as it:
@@ -192,14 +222,81 @@ def test_more_than_the_merchant_is_owed_is_not_paid(url: str) -> None:
 def test_pending_funds_are_named_with_the_day_on_which_they_suffice(url: str) -> None:
     async def story() -> None:
         async with service(url) as it:
+            code = "insufficient_platform_available"
             await it.merchant("bakery")
-            await paid(it, 42_500, card="pm_card_visa")
+            await paid(it, 30_000, card="pm_card_visa")
+            detail = await _refused(it, code)
+            assert "is pending, and it is not known here yet from when on" in detail
+            it.simulator.clock.advance(86_400)
+            await paid(it, 12_500, card="pm_card_visa")
+            it.simulator.acts.pay(
+                90_000, "eur", card="pm_card_visa", metadata={"merchant_id": "bakery"}
+            )
+            await it.listen()
             await it.check()  # the mirror knows what is pending
-            detail = await _refused(it, "insufficient_platform_available")
-            [row] = await it.query("SELECT net, available_on FROM balance_transactions")
-            assert f"{row['net'] / 100:.2f} usd become available on 20" in detail
-            detail = await _refused(it, "insufficient_platform_available", amount=42_500)
-            assert "will not suffice" in detail
+            first, second = await it.query(
+                "SELECT net, available_on FROM balance_transactions WHERE currency = 'usd'"
+                " ORDER BY available_on"
+            )
+            for amount, net, on in (
+                (first["net"], first["net"], first["available_on"]),
+                (first["net"] + 1, first["net"] + second["net"], second["available_on"]),
+            ):
+                day = f"{datetime.fromtimestamp(on, UTC):%Y-%m-%d}"
+                expected = f"another {net / 100:.2f} usd will be available on {day}"
+                assert expected in await _refused(it, code, amount=amount)
+            assert "which will not suffice" in await _refused(it, code, amount=42_500)
+            euro = await _refused(it, code, currency="eur", amount=80_000)
+            assert " eur will be available on 20" in euro
+            assert " usd" not in euro
+            await it.simulator.webhooks.deliver(it.send)
+            it.simulator.clock.advance(first["available_on"] - it.simulator.clock.now())
+            done = await ask(it, "/v1/payouts", {**USD, "amount": first["net"]})
+            assert done.json()["status"] == "completed", "it was true"
+
+    run(story)
+
+
+def test_money_that_came_by_bank_debit_is_not_promised_to_a_payout(url: str) -> None:
+    """Stripe keeps it apart, and a transfer draws on what came by card."""
+
+    async def story() -> None:
+        async with service(url) as it:
+            await it.merchant("bakery")
+            await paid(it, 10_000, card="pm_card_visa")
+            debit = {
+                "amount": "60000",
+                "currency": "usd",
+                "payment_method": "pm_usBankAccount_success",
+                "confirm": "true",
+                "allowed_payment_method_types[]": "us_bank_account",
+                "mandate_data[customer_acceptance][type]": "offline",
+                "metadata[merchant_id]": "bakery",
+            }
+            await ask_stripe(it, "/v1/payment_intents", **debit)
+            for _ in range(40):  # until the bank has answered and the money is on its way
+                it.simulator.clock.advance(3 * 3600)
+                await it.listen()
+                (balance,) = await it.query(
+                    "SELECT COALESCE(SUM(books), 0) AS books FROM balances"
+                    " WHERE account = 'merchant:bakery'"
+                )
+                if balance["books"] <= -70_000:
+                    break
+            await paid(it, 5_000, card="pm_card_visa")
+            await it.check()
+            (debited,) = await it.query(
+                "SELECT net FROM balance_transactions WHERE type = 'payment'"
+                " AND available_on > :now",
+                now=it.context.now(),
+            )
+            of_both = await _refused(it, "insufficient_platform_available", amount=30_000)
+            assert "will be available on" in of_both, "here Stripe keeps nothing apart"
+            apart = {"available": 0, "pending": debited["net"]}  # older bank debits are kept so
+            it.simulator.world.home.bank_totals["usd"] = apart
+            detail = await _refused(it, "insufficient_platform_available", amount=30_000)
+            assert "will be available on" not in detail
+            assert "which will not suffice" in detail
 
     run(story)
 
@@ -231,6 +328,9 @@ def test_stripes_own_no_ends_the_payout_and_gives_the_money_back(url: str) -> No
             assert failed["failure"]["message"]
             assert (await owed(it))["balance"] == 50_000
             assert (await owed(it))["reserved"] == 0
+            await it.settle()  # what Stripe refused is looked into
+            again = await ask(it, "/v1/payouts", USD)
+            assert is_problem(again, 409, "account_not_ready"), again.text
             await sound(it)
 
     run(story)

@@ -157,6 +157,65 @@ def test_a_refund_that_stripe_cannot_pay_yet_waits_and_then_succeeds(url: str) -
     run(story)
 
 
+def test_a_refund_that_asks_the_customer_waits_and_comes_back_when_nobody_answers(url: str) -> None:
+    async def story() -> None:
+        async with service(url) as it:
+            await it.merchant("bakery")
+            intent = await paid(it, 10_000)
+            await paid(it, 5_000, "florist")
+            it.simulator.faults.add(method="POST", path="/v1/refunds", when="before")
+            made = (await ask(it, "/v1/refunds", {"payment": intent["id"]})).json()
+            assert made["status"] == "unknown"
+            # What we asked for arrived all the same, by a method that asks where to.
+            named = {"reconciler_refund": made["id"]}
+            at_stripe = it.simulator.acts.refund(
+                payment_intent=intent["id"], metadata=named, requires_action=True
+            )
+            await it.listen()
+            shown = (await it.get(f"/v1/refunds/{made['id']}")).json()
+            assert (shown["status"], shown["stripe_refund_id"]) == (
+                "requires_action",
+                at_stripe["id"],
+            )
+            assert await _payment(it, intent["id"]) == "refunded"
+            assert (await owed(it))["balance"] == 0
+            late = await ask(it, f"/v1/refunds/{made['id']}/cancel")
+            assert is_problem(late, 409, "already_sent")
+            it.simulator.clock.advance(46 * 86_400)
+            await it.listen()
+            shown = (await it.get(f"/v1/refunds/{made['id']}")).json()
+            assert (shown["status"], shown["failure"]["code"]) == ("failed", "unknown")
+            assert await _payment(it, intent["id"]) == "succeeded"
+            assert (await owed(it))["balance"] == 10_000
+            assert len(refunds(it)) == 1
+            await sound(it)
+
+    run(story)
+
+
+@pytest.mark.parametrize("heard", ["webhook", "sweep"])
+def test_a_refund_called_off_in_the_dashboard_is_cancelled_here_too(url: str, heard: str) -> None:
+    async def story() -> None:
+        async with service(url) as it:
+            await it.merchant("bakery")
+            intent = await paid(it, 10_000)
+            await paid(it, 5_000, "florist")
+            made = (await ask(it, "/v1/refunds", {"payment": intent["id"], "amount": 4_000})).json()
+            await it.listen()
+            it.simulator.clock.advance(60)
+            if heard == "sweep":
+                it.simulator.webhooks.drop("*")
+            it.simulator.acts.cancel_refund(made["stripe_refund_id"])
+            await (it.listen() if heard == "webhook" else it.sweep())
+            shown = (await it.get(f"/v1/refunds/{made['id']}")).json()
+            assert shown["status"] == "cancelled"
+            assert await _payment(it, intent["id"]) == "succeeded"
+            assert (await owed(it))["balance"] == 10_000
+            await sound(it)
+
+    run(story)
+
+
 def test_stripes_own_no_ends_the_refund(url: str) -> None:
     async def story() -> None:
         async with service(url) as it:
