@@ -3,32 +3,26 @@
 Planted, so that the report has something to explain: payments whose webhooks were all lost, a
 refund made in the Dashboard while the endpoint was not listening, a transfer nobody asked for, a
 payout that timed out and was made by hand with two digits swapped, a reversal nobody was told of, a
-movement of a kind that did not exist last month, and webhooks duplicated, reordered and late.
+movement of a kind that did not exist last month, and webhooks duplicated, reordered and late. What
+goes wrong with invoices is in `monthly`.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from reconciler.context import Context
+from reconciler.demo.monthly import monthly
+from reconciler.demo.stage import DAY, DAYS, Month, listen
 from reconciler.domain.refusals import Refusal
 from reconciler.gateway.snapshots import PAYOUT_METADATA
-from reconciler.intake.apply import apply_all
-from reconciler.intake.reread import reread_due
 from reconciler.money_out.pay_out import pay_out
+from reconciler.onboarding.refresh_accounts import refresh_accounts
 from reconciler.oversight.views import merchant_balance
-from reconciler.simulator import Simulator
 from reconciler.simulator.kernel.calendar import weekday
 from reconciler.store import merchants
 from reconciler.store.database import Row
-
-DAY = 86400
-DAYS = 28
-
-Send = Callable[[str, dict[str, str], bytes], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +47,6 @@ FEE_PERCENT = 8
 PAYDAY = "thursday"  # the day before the bank payout, when most is available
 ENOUGH = 20_000
 LOST_ORDERS = ("order-0117", "order-0243", "order-0391")
-
-
-@dataclass(slots=True)
-class Month:
-    """The month as it goes by, and a tally of what was done."""
-
-    simulator: Simulator
-    context: Context
-    send: Send
-    random: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311
-    connected: dict[str, str] = field(default_factory=dict)
-    taken: list[dict[str, Any]] = field(default_factory=list)
-    tally: dict[str, int] = field(default_factory=dict)
-    planted: list[str] = field(default_factory=list)
-    orders: int = 0
-    by_hand: bool = False
-    unasked: bool = False
-
-    def count(self, what: str, by: int = 1) -> None:
-        self.tally[what] = self.tally.get(what, 0) + by
 
 
 async def live_through(month: Month, progress: Callable[[int, int], None]) -> None:
@@ -111,6 +85,7 @@ async def _onboard(month: Month) -> None:
 
 
 async def _one_day(month: Month, day: int) -> None:
+    await monthly(month, day)
     for shop in SHOPS:
         for _ in range(shop.daily + month.random.randint(-1, 2)):
             _take_payment(month, shop)
@@ -274,6 +249,8 @@ async def _last_hour(month: Month) -> None:
     """Two payments of the last minutes, whose webhooks are still on their way."""
     month.simulator.clock.advance(3600)
     await listen(month)
+    assert month.context.stripe is not None
+    await refresh_accounts(month.context, month.context.stripe)
     month.simulator.webhooks.calm()
     month.simulator.webhooks.delay("*", 900)
     for shop in (SHOPS[1], SHOPS[3]):
@@ -281,13 +258,3 @@ async def _last_hour(month: Month) -> None:
     month.simulator.clock.advance(120)
     await listen(month)
     month.planted.append("the last two payments: their webhooks are minutes away")
-
-
-async def listen(month: Month) -> None:
-    """Webhooks that are due reach the service, which applies them and reads what it doubts."""
-    counts = await month.simulator.webhooks.deliver(month.send, at_once=32)
-    for what in ("delivered", "dropped", "duplicated", "failed"):
-        month.count(f"webhooks {what}", counts.get(what, 0))
-    await apply_all(month.context)
-    while await reread_due(month.context):
-        pass

@@ -22,11 +22,13 @@ from jobs.schedule import Schedule
 from reconciler.app import World, build_app
 from reconciler.command_line import printing
 from reconciler.context import STRIPE_API_VERSION, Context
-from reconciler.demo.month import DAY, DAYS, Month, live_through
+from reconciler.demo.month import live_through
+from reconciler.demo.stage import DAY, DAYS, Month
 from reconciler.intake.apply import apply_all
 from reconciler.intake.recover import recover_events
 from reconciler.intake.reread import reread_due
 from reconciler.reconciling.check import check
+from reconciler.reconciling.compose import compose_payouts
 from reconciler.reconciling.self_check import self_check
 from reconciler.settings import Settings
 from reconciler.simulator import Simulator
@@ -49,13 +51,15 @@ def prepare(folder: Path, port: int) -> Demo:
     simulator = Simulator(seed=7, now=begin, api_version=STRIPE_API_VERSION)
     secret, connect_secret = f"whsec_{secrets.token_hex(16)}", f"whsec_{secrets.token_hex(16)}"
     base = f"http://127.0.0.1:{port}"
-    simulator.webhooks.register(f"{base}/webhooks/stripe", secret)
-    simulator.webhooks.register(f"{base}/webhooks/stripe/connect", connect_secret, connect=True)
+    for path, signing, connect in (("", secret, False), ("/connect", connect_secret, True)):
+        url = f"{base}/webhooks/stripe{path}"
+        simulator.webhooks.register(url, signing, connect, api_version=STRIPE_API_VERSION)
     admin_key = f"rec_{secrets.token_urlsafe(24)}"
     settings = Settings.model_validate(
         {
             "DATABASE_URL": f"sqlite:///{folder / 'demo.db'}",
             "STRIPE_SECRET_KEY": simulator.secret_key,
+            "STRIPE_PUBLISHABLE_KEY": "pk_test_simulated",
             "STRIPE_WEBHOOK_SECRET": secret,
             "STRIPE_CONNECT_WEBHOOK_SECRET": connect_secret,
             "STRIPE_API_BASE": "http://stripe.simulator",
@@ -121,6 +125,7 @@ async def _report(context: Context, month: Month, out: Console) -> dict[str, obj
         f" {len(broken)} broken invariants.\n"
     )
     second = await check(context, context.stripe, recovered=coverage)
+    await compose_payouts(context, context.stripe)
     await _print(context, second, out, "The next report: what is left needs a person")
     return second
 

@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
-from reconciler.domain.money import THREE_DECIMAL, exponent, is_currency, major
+from reconciler.domain.money import LEAST_CHARGE, exponent, is_currency, major, step
 from reconciler.domain.refusals import Refusal
 from reconciler.domain.retries import Answer, Try, Verdict, next_try, verdict
-
-WHOLE_ONLY = frozenset({"isk", "ugx"})
-"""Stripe counts these in hundredths and takes only whole ones."""
 
 LARGEST_AMOUNT = 999_999_999_999
 LONGEST_DESCRIPTION = 500
@@ -144,10 +141,14 @@ def _money_flaws(amount: int, currency: str) -> list[Flaw]:
     if not 0 < amount <= LARGEST_AMOUNT:
         message = "amount must be above zero and have at most twelve digits, in minor units."
         return [Flaw("amount", "bad_amount", message)]
-    step = 10 if currency in THREE_DECIMAL else 100 if currency in WHOLE_ONLY else 1
-    if amount % step:
-        message = f"amount must be a multiple of {step}: Stripe takes no finer one in {currency}."
+    unit = step(currency)
+    if amount % unit:
+        message = f"amount must be a multiple of {unit}: Stripe takes no finer one in {currency}."
         return [Flaw("amount", "amount_too_fine", message)]
+    least = LEAST_CHARGE.get(currency, 0)
+    if amount < least:
+        message = f"amount must be at least {least}: Stripe charges no less in {currency}."
+        return [Flaw("amount", "amount_too_small", message)]
     return []
 
 

@@ -36,6 +36,8 @@ def card_number(value: object) -> str:
 
 def holds_card_number(text: str) -> bool:
     """Whether a card number stands anywhere in this text, in whatever digits and groups."""
+    if len(text) < SHORTEST and text.isascii():
+        return False
     plain = "".join(_as_ascii(letter) for letter in unicodedata.normalize("NFKC", text))
     plain = _BY_CHANCE.sub("x", plain)
     return any(_in_groups(re.findall(r"\d+", run[0])) for run in _GROUPS.finditer(plain))

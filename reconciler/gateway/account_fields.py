@@ -41,6 +41,7 @@ def detail(body: Json) -> dict[str, Any]:
         "errors": [_error(error) for error in items(asked, "errors")],
         "future_due": texts(later, "currently_due"),
         "future_deadline": seconds(later, "current_deadline", 0),
+        "service_agreement": text(inner(body, "tos_acceptance"), "service_agreement"),
         "merchant": text(metadata, MERCHANT_METADATA),
         "opening": text(metadata, OPENING_METADATA),
     }

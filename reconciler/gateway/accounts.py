@@ -12,6 +12,7 @@ from typing import Any
 
 import stripe
 
+from reconciler.domain.cross_border import Agreement
 from reconciler.domain.snapshot import PLATFORM, Snapshot
 from reconciler.gateway import fields
 from reconciler.gateway.account_fields import MERCHANT_METADATA, OPENING_METADATA, is_account
@@ -31,17 +32,32 @@ class Link:
     expires_at: int
 
 
-def opening(merchant: str, opening_id: str, country: str, email: str) -> dict[str, Any]:
-    """What opens an Express account that can be paid by transfer.
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An account that is to be opened: for which decision of ours, and as what."""
+
+    merchant: str
+    id: str
+    country: str
+    email: str = ""
+    capabilities: tuple[str, ...] = ("transfers",)
+    agreement: Agreement = Agreement.FULL
+
+
+def opening(new: Opening) -> dict[str, Any]:
+    """What opens an Express account that can be paid by transfer. Recipients take no payments.
 
     https://docs.stripe.com/api/accounts/create
     """
+    recipient = new.agreement is Agreement.RECIPIENT
+    wanted = ("transfers",) if recipient else new.capabilities
     return {
         "type": "express",
-        "country": country,
-        **({"email": email} if email else {}),
-        "capabilities": {"transfers": {"requested": True}},
-        "metadata": {MERCHANT_METADATA: merchant, OPENING_METADATA: opening_id},
+        "country": new.country,
+        **({"email": new.email} if new.email else {}),
+        "capabilities": {name: {"requested": True} for name in wanted},
+        **({"tos_acceptance": {"service_agreement": new.agreement.value}} if recipient else {}),
+        "metadata": {MERCHANT_METADATA: new.merchant, OPENING_METADATA: new.id},
     }
 
 
@@ -89,9 +105,18 @@ async def _link(
         return Link(url, 0)
 
 
-async def own_id(door: Gateway) -> str:
-    """The platform's own account. Raises StripeUnavailable, or Unreadable."""
-    return fields.text(await door.get("/v1/account", {}, PLATFORM), "id")
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The platform's own account, and its country in two capitals."""
+
+    id: str
+    country: str
+
+
+async def platform(door: Gateway) -> Platform:
+    """The account that our key belongs to. Raises StripeUnavailable, or Unreadable."""
+    body = await door.get("/v1/account", {}, PLATFORM)
+    return Platform(fields.text(body, "id"), fields.text(body, "country"))
 
 
 async def page(door: Gateway, cursor: str, read_at: int) -> Page[Snapshot]:

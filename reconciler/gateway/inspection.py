@@ -58,6 +58,9 @@ PROBES = (
     Probe("payouts", "/v1/payouts", "bank payouts"),
     Probe("accounts", "/v1/accounts", "merchants' connected accounts and their onboarding"),
     Probe("customers", "/v1/customers", "customers with saved cards"),
+    Probe("payment_methods", "/v1/payment_methods", "the last look at a saved card"),
+    Probe("setup_intents", "/v1/setup_intents", "cards that customers leave"),
+    Probe("checkout_sessions", "/v1/checkout/sessions", "the page on which they leave them"),
     Probe(
         "webhook_endpoints",
         "/v1/webhook_endpoints",

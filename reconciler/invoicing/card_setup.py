@@ -45,6 +45,7 @@ async def start(
     currency: str,
     return_url: str = "",
     back: str = "",
+    reason: str = "",
 ) -> Page | Refusal:
     """A fresh page for this customer, who comes back to our own return page or to `back`."""
     async with context.database.read() as session:
@@ -76,7 +77,8 @@ async def start(
         }
         await customers.add_setup(session, entry)
         after = {"page": session_id}
-        record(session, Audit(actor, Action.CARD_SETUP_STARTED, customer, None, after), now)
+        audited = Audit(actor, Action.CARD_SETUP_STARTED, customer, None, after, reason)
+        record(session, audited, now)
     return Page(url, expires_at)
 
 

@@ -33,6 +33,8 @@ async def create(
     email: str,
     merchant: str,
     actor: Actor,
+    *,
+    reason: str = "",
 ) -> Row | Refusal:
     """The customer as it stands after one attempt to make it at Stripe. The same again is the same
     customer; another under its id is refused."""
@@ -41,7 +43,8 @@ async def create(
     busy = stripe.not_now()
     if busy is not None:
         return busy
-    decided = await _decide(context, customer, name, email, merchant, actor)
+    wanted = _row(customer, name, email, merchant, context.now())
+    decided = await _decide(context, wanted, actor, reason)
     if isinstance(decided, Refusal):
         return decided
     if decided is not None:
@@ -52,26 +55,29 @@ async def create(
     return row
 
 
+def _row(customer: str, name: str, email: str, merchant: str, now: int) -> dict[str, Any]:
+    return {
+        "id": customer,
+        "name": name,
+        "email": email,
+        "merchant": merchant,
+        "stripe_customer": "",
+        "status": "creating",
+        "failure_code": "",
+        "failure_message": "",
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
 async def _decide(
-    context: Context, customer: str, name: str, email: str, merchant: str, actor: Actor
+    context: Context, row: dict[str, Any], actor: Actor, reason: str
 ) -> Sending | Refusal | None:
     """What is to be sent; nothing if the customer is there already, or being made."""
-    now = context.now()
+    now, customer, merchant = context.now(), row["id"], row["merchant"]
     async with context.write() as session:
         if merchant and await merchants.get(session, merchant) is None:
             return Refusal("unknown_merchant", f"There is no merchant {merchant}; create it first.")
-        row = {
-            "id": customer,
-            "name": name,
-            "email": email,
-            "merchant": merchant,
-            "stripe_customer": "",
-            "status": "creating",
-            "failure_code": "",
-            "failure_message": "",
-            "created_at": now,
-            "updated_at": now,
-        }
         if not await customers.insert(session, row):
             before = await customers.get(session, customer)
             assert before is not None
@@ -83,8 +89,9 @@ async def _decide(
             if not await customers.tried_again(session, customer, now):
                 return None
         after = {"merchant": merchant}  # no name, no address: these rows can never be erased
-        record(session, Audit(actor, Action.CUSTOMER_CREATED, customer, None, after), now)
-        parameters = cards.customer_parameters(customer, name, email)
+        audited = Audit(actor, Action.CUSTOMER_CREATED, customer, None, after, reason)
+        record(session, audited, now)
+        parameters = cards.customer_parameters(customer, row["name"], row["email"])
         return await prepare(session, context, Order(KIND, customer, cards.CUSTOMERS, parameters))
 
 

@@ -15,7 +15,7 @@ from reconciler.domain.invoices import InvoiceStatus, Standing, today
 from reconciler.domain.refusals import Refusal
 from reconciler.gateway import cards
 from reconciler.gateway.client import Gateway
-from reconciler.invoicing.follow_debits import HANDLING
+from reconciler.invoicing.follow_debits import HANDLING, plan
 from reconciler.invoicing.follow_invoices import DEBIT
 from reconciler.invoicing.last_look import Go, Step, look
 from reconciler.money_out import claims
@@ -32,11 +32,12 @@ MOST_STEPS = 2
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who wants a debit, and as part of what: a request of the API, or a run."""
+    """Who wants a debit, why, and as part of what: a request of the API, or a run."""
 
     actor: Actor
     run: str = ""
     claim: Claim | None = None
+    reason: str = ""
 
 
 async def debit(context: Context, stripe: Gateway, id: str, asked: Asked) -> Row | Refusal:
@@ -93,29 +94,35 @@ async def _decide(context: Context, go: Go, asked: Asked) -> Sending | Refusal:
     look."""
     now, id = context.now(), go.held.invoice["id"]
     async with context.write() as session:
-        card = await customers.current_card(session, go.held.customer["id"])
-        same = card is not None and card["payment_method"] == go.card and not card["barred"]
-        open_now = await invoices.open_payment(session, id)
-        same = same and (open_now or {}).get("id") == (go.held.payment or {}).get("id")
-        if not same or not await _claimed(session, go, now):
+        if not await claimed(session, go, now):
             return Refusal("debit_in_progress", f"Invoice {id} has just changed; look at it again.")
         order = await begin_try(session, context, go, asked.run)
         if go.step is not Step.CANCEL:
             if asked.claim is not None:
                 await claims.decided(session, asked.claim, order.instruction)
             after = {"try": order.instruction, "step": go.step.value, "run": asked.run}
-            record(session, Audit(asked.actor, Action.INVOICE_DEBITED, id, None, after), now)
+            audited = Audit(asked.actor, Action.INVOICE_DEBITED, id, None, after, asked.reason)
+            record(session, audited, now)
         return await prepare(session, context, order)
 
 
-async def _claimed(session: Session, go: Go, now: int) -> bool:
-    return await invoices.move(
-        session,
-        go.held.invoice["id"],
-        expected={go.held.status},
-        status=InvoiceStatus.DEBITING,
-        now=now,
-    )
+async def claimed(session: Session, go: Go, now: int) -> bool:
+    """Whether the invoice still stands as it was looked at, and is now `debiting`. False leaves it
+    as it is: its status, its open PaymentIntent, its tries or its customer's card have changed."""
+    seen, id = go.held, go.held.invoice["id"]
+    there = await invoices.locked(session, id)
+    if there is None or there["status"] != seen.status:
+        return False
+    open_now = await invoices.open_payment(session, id)
+    if (open_now or {}).get("id") != (seen.payment or {}).get("id"):
+        return False
+    if tuple(await plan(session, id)) != seen.tries:
+        return False
+    card = await customers.current_card(session, seen.customer["id"]) if go.card else None
+    if go.card and (card is None or card["payment_method"] != go.card or card["barred"]):
+        return False
+    debiting = InvoiceStatus.DEBITING
+    return await invoices.move(session, id, expected={seen.status}, status=debiting, now=now)
 
 
 async def begin_try(

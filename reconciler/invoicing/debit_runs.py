@@ -33,18 +33,23 @@ AT_ONCE = 8
 
 
 async def debit_today(context: Context, stripe: Gateway, actor: Actor) -> str:
-    """The day's run, begun once and gone on with until it is finished; what was done, in words."""
+    """The day's run, begun once and gone on with until it is finished; what was done, in words. On
+    a day on which nothing is due there is none."""
+    day = today(context.now()).isoformat()
     async with context.database.read() as session:
         last = await debits.run(session, "latest")
-    day = today(context.now()).isoformat()
-    if last is not None and last["day"] >= day and last["status"] == "finished":
-        return "today's run is finished"
+        due = await invoices.due(session, day)
+    if last is None or last["status"] == "finished":
+        if last is not None and last["day"] >= day:
+            return "today's run is finished"
+        if not due:
+            return "nothing is due"
     id = await begin(context, actor)
     done = await go_on(context, stripe, id, actor)
-    return f"{done} invoices tried in {id}"
+    return f"invoices tried in {id}: {done}"
 
 
-async def begin(context: Context, actor: Actor) -> str:
+async def begin(context: Context, actor: Actor, reason: str = "") -> str:
     """The id of the run that now goes on: the one that was cut short, or a new one. What is due is
     in it."""
     now = context.now()
@@ -56,7 +61,8 @@ async def begin(context: Context, actor: Actor) -> str:
         await debits.add_items(session, row["id"], due)
         if row["id"] == id:
             after = {"day": day, "invoices": len(due)}
-            record(session, Audit(actor, Action.DEBIT_RUN_STARTED, id, None, after), now)
+            audited = Audit(actor, Action.DEBIT_RUN_STARTED, id, None, after, reason)
+            record(session, audited, now)
     return str(row["id"])
 
 

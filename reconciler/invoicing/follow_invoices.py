@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.domain.books import Family
+from reconciler.domain.family import Family
 from reconciler.domain.invoices import DEBITABLE, OUTCOMES, InvoiceStatus, today
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.payments import payment
@@ -127,6 +127,7 @@ async def settle_invoice(session: Session, invoice: str, now: int) -> None:
             code="payment_failed",
             message="A payment that had been accepted failed later.",
         )
+        await debits.items_settled(session, invoice, OUTCOMES[InvoiceStatus.SCHEDULED])
 
 
 async def _to(session: Session, row: Row, status: InvoiceStatus, now: int) -> None:

@@ -18,12 +18,12 @@ from reconciler.domain.retries import card_has_expired
 from reconciler.gateway import cards
 from reconciler.gateway.client import Gateway
 from reconciler.invoicing.card_setup import Page, start, unusable
-from reconciler.invoicing.debit import MOST_STEPS, begin_try
+from reconciler.invoicing.debit import MOST_STEPS, begin_try, claimed
 from reconciler.invoicing.follow_debits import HANDLING
 from reconciler.invoicing.last_look import Held, Step, at_stripe, held, next_step, read_intent
 from reconciler.money_out.sending import prepare, send
 from reconciler.oversight.audit import Action, Actor, Audit, record
-from reconciler.store import customers, invoices
+from reconciler.store import customers, invoices, merchants
 from reconciler.store.database import Row
 
 LINK_SECONDS = 7 * 86400
@@ -41,10 +41,11 @@ class PayLink:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the page shows. `card` is the saved one, and `usable` whether it may be charged."""
+    """What the page shows. `card` is the saved one, and `usable` whether it may be charged. `payee`
+    is the merchant's name; empty for the platform's own invoices."""
 
     invoice: Row
-    name: str
+    payee: str
     card: Row | None
     usable: bool
     expires_at: int
@@ -57,7 +58,7 @@ class Away:
     url: str
 
 
-async def link(context: Context, id: str, actor: Actor) -> PayLink | Refusal:
+async def link(context: Context, id: str, actor: Actor, reason: str = "") -> PayLink | Refusal:
     """A fresh address for an invoice's page; those given out before go on working."""
     token, now = context.new_id("pay"), context.now()
     expires_at = now + LINK_SECONDS
@@ -71,7 +72,7 @@ async def link(context: Context, id: str, actor: Actor) -> PayLink | Refusal:
             return refusal
         await invoices.add_link(session, _digest(token), id, now, expires_at)
         after = {"expires_at": expires_at}
-        record(session, Audit(actor, Action.PAY_LINK_MADE, id, None, after), now)
+        record(session, Audit(actor, Action.PAY_LINK_MADE, id, None, after, reason), now)
     return PayLink(f"{context.base_url}{PATH}{token}", expires_at)
 
 
@@ -84,12 +85,13 @@ async def seen(context: Context, token: str) -> Seen | None:
         row = await invoices.linked(session, _digest(token), now)
         if row is None:
             return None
-        customer = await customers.get(session, row["customer"])
         card = await customers.current_card(session, row["customer"])
+        merchant = await merchants.get(session, row["merchant"]) if row["merchant"] else None
+    payee = merchant["name"] if merchant else ""
     usable = card is not None and not card["barred"]
     if card is not None and card_has_expired(card["exp_month"], card["exp_year"], today(now)):
         usable = False
-    return Seen(row, customer["name"] if customer else "", card, usable, row["expires_at"])
+    return Seen(row, payee, card, usable, row["expires_at"])
 
 
 async def look_again(context: Context, stripe: Gateway, token: str) -> None:
@@ -157,11 +159,7 @@ async def _present(
         return busy
     now = context.now()
     async with context.write() as session:
-        claimed = await invoices.move(
-            session, id, expected={go.held.status}, status=InvoiceStatus.DEBITING, now=now
-        )
-        card = await customers.current_card(session, known.customer["id"])
-        if not claimed or card is None or card["payment_method"] != go.card:
+        if not await claimed(session, go, now):
             return Refusal("debit_in_progress", "Something has just changed; load the page again.")
         step = "" if go.step is Step.CANCEL else "present"
         order = await begin_try(session, context, go, "", step=step, return_url=return_url)

@@ -11,7 +11,13 @@ from reconciler.store.database import Row
 
 
 async def add_merchant(
-    context: Context, id: str, name: str, country: str, *, actor: Actor = SERVICE
+    context: Context,
+    id: str,
+    name: str,
+    country: str,
+    *,
+    actor: Actor = SERVICE,
+    reason: str = "",
 ) -> Row | Refusal:
     """The merchant, new or already the same; or why not."""
     now = context.now()
@@ -21,7 +27,7 @@ async def add_merchant(
         assert row is not None
         if new:
             after = {"name": name, "country": country}
-            record(session, Audit(actor, Action.MERCHANT_CREATED, id, None, after), now)
+            record(session, Audit(actor, Action.MERCHANT_CREATED, id, None, after, reason), now)
     if (row["name"], row["country"]) != (name, country):
         return Refusal(
             "merchant_exists",

@@ -11,7 +11,7 @@ import re
 from reconciler.context import Context
 from reconciler.domain.onboarding import Detail, Tenure
 from reconciler.domain.refusals import Refusal
-from reconciler.gateway.accounts import own_id
+from reconciler.gateway.accounts import platform
 from reconciler.gateway.client import Gateway
 from reconciler.onboarding.read_account import read_account
 from reconciler.oversight.audit import Action, Actor, Audit, record
@@ -22,7 +22,13 @@ ACCOUNT_ID = re.compile(r"acct_[A-Za-z0-9]{1,250}")
 
 
 async def adopt_account(
-    context: Context, stripe: Gateway, merchant: str, account: str, actor: Actor
+    context: Context,
+    stripe: Gateway,
+    merchant: str,
+    account: str,
+    actor: Actor,
+    *,
+    reason: str = "",
 ) -> Refusal | None:
     """Why the account did not become the merchant's; None if it is. Raises StripeUnavailable."""
     if not ACCOUNT_ID.fullmatch(account):
@@ -31,28 +37,32 @@ async def adopt_account(
         refusal = await _not_free(session, merchant, account)
     if refusal is not None:
         return refusal
-    ours = await own_id(stripe)
-    detail = None if account == ours else await read_account(context, stripe, account, actor)
+    ours = await platform(stripe)
+    detail = None if account == ours.id else await read_account(context, stripe, account, actor)
     if detail is None:
         return Refusal(
             "account_not_ours",
             f"Stripe does not show {account} as connected to this platform: it belongs to another"
             " one, or there is none. Onboard the merchant instead.",
         )
-    return await _adopted(context, merchant, account, detail, actor)
+    return await _adopted(context, merchant, account, detail, actor, reason)
 
 
 async def _adopted(
-    context: Context, merchant: str, account: str, detail: Detail, actor: Actor
+    context: Context, merchant: str, account: str, detail: Detail, actor: Actor, reason: str
 ) -> Refusal | None:
     now = context.now()
     async with context.write() as session:
+        held = await accounts.of_merchant(session, merchant)
+        if any(r["state"] == Tenure.CURRENT and r["stripe_account"] == account for r in held):
+            return None  # opened by us and given up: reading it has just settled that
         refusal = await _not_free(session, merchant, account)
         if refusal is not None:
             return refusal
         await accounts.take(session, merchant, account, str(detail["country"]), now)
         after = {"stripe_account": account, "adopted": True}
-        record(session, Audit(actor, Action.ONBOARDING_STARTED, merchant, None, after), now)
+        adopted = Audit(actor, Action.ONBOARDING_STARTED, merchant, None, after, reason)
+        record(session, adopted, now)
     return None
 
 

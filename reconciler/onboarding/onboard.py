@@ -7,22 +7,31 @@ time. A link is single-use and opens an account: it is answered, and kept nowher
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from reconciler.context import Context
-from reconciler.domain.countries import NAMES, country_name
+from reconciler.domain.countries import country_name
+from reconciler.domain.cross_border import out_of_reach
 from reconciler.domain.onboarding import Detail, State, Tenure, is_done, state_of
 from reconciler.domain.refusals import Refusal
 from reconciler.domain.requirements_words import disabled
-from reconciler.gateway.accounts import Link, login_link, onboarding_link
+from reconciler.domain.sending import Status
+from reconciler.gateway.accounts import Link, login_link, onboarding_link, platform
 from reconciler.gateway.client import Gateway
 from reconciler.gateway.outcomes import Missing
 from reconciler.gateway.outcomes import Refusal as StripeRefusal
 from reconciler.money_out.resolve import settle
 from reconciler.money_out.sending import Sending, send
 from reconciler.onboarding.account_access import lost
-from reconciler.onboarding.open_account import BEING_OPENED, HANDLING, decide, last_attempt, outcome
+from reconciler.onboarding.open_account import (
+    BEING_OPENED,
+    HANDLING,
+    Wish,
+    decide,
+    last_attempt,
+    outcome,
+)
 from reconciler.onboarding.read_account import read_account
 from reconciler.onboarding.visits import new_visit
 from reconciler.oversight.audit import Action, Actor, Audit, record
@@ -30,15 +39,6 @@ from reconciler.store import accounts, merchants
 from reconciler.store.database import Row
 
 GONE = (Tenure.DISCONNECTED, Tenure.DISCONNECTED_BY_MERCHANT)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked for: a country in two capitals (empty: the merchant's own), and an e-mail
-    address to begin Stripe's form with."""
-
-    country: str = ""
-    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,6 @@ async def onboard(
     context: Context, stripe: Gateway, merchant: str, wish: Wish, actor: Actor
 ) -> Way | Refusal:
     """A way into Stripe's pages, or why there is none. Raises StripeUnavailable."""
-    if wish.country and wish.country not in NAMES:
-        return Refusal(
-            "bad_country", "country must be a two-letter ISO 3166 code in capitals, such as US."
-        )
     held = await _held(context, merchant)
     if held is None:
         return Refusal("unknown_merchant", f"There is no merchant {merchant}; create it first.")
@@ -82,10 +78,19 @@ async def onboard(
         refusal = _fixed(detail, wish.country) if held.current else None
         return refusal or await _opened(context, stripe, held.merchant, wish, actor)
     if held.current is None:
-        refusal = await _reconnected(context, row, actor)
+        refusal = await _reconnected(context, row, actor, wish.reason)
         if refusal is not None:
             return refusal
     return await _way(context, stripe, merchant, row, detail, actor)
+
+
+async def being_sent(context: Context, merchant: str) -> bool:
+    """Whether somebody else is at it: what they come to is known in a moment."""
+    held = await _held(context, merchant)
+    if held is None or held.opening is None:
+        return held is not None and held.current is not None
+    found = await last_attempt(context, held.opening["id"])
+    return found is not None and found.status is Status.SENDING
 
 
 async def _held(context: Context, merchant: str) -> _Held | None:
@@ -144,16 +149,17 @@ async def _opened(
     busy = stripe.not_now()
     if busy is not None:
         return busy
-    decided = await _decided(context, merchant, country, wish.email, actor)
+    refusal = out_of_reach((await platform(stripe)).country, country, wish.agreement)
+    if refusal is not None:
+        return refusal
+    decided = await _decided(context, merchant, replace(wish, country=country), actor)
     if isinstance(decided, Refusal):
         return decided
     refusal = outcome(await send(context, stripe, decided, HANDLING))
     return refusal or await _entered(context, stripe, merchant["id"], actor)
 
 
-async def _decided(
-    context: Context, merchant: Row, country: str, email: str, actor: Actor
-) -> Sending | Refusal:
+async def _decided(context: Context, merchant: Row, wish: Wish, actor: Actor) -> Sending | Refusal:
     """The decision, unless somebody else has decided since the merchant was read."""
     async with context.write() as session:
         await accounts.lock_merchant(session, merchant["id"])
@@ -162,7 +168,7 @@ async def _decided(
             known = merchant["stripe_account"] == row["stripe_account"] != ""
             if living and not known:
                 return BEING_OPENED
-        return await decide(session, context, merchant["id"], country, email, actor)
+        return await decide(session, context, merchant["id"], wish, actor)
 
 
 async def _entered(context: Context, stripe: Gateway, merchant: str, actor: Actor) -> Way | Refusal:
@@ -177,7 +183,7 @@ async def _entered(context: Context, stripe: Gateway, merchant: str, actor: Acto
     return await _way(context, stripe, merchant, held.current, detail, actor)
 
 
-async def _reconnected(context: Context, row: Row, actor: Actor) -> Refusal | None:
+async def _reconnected(context: Context, row: Row, actor: Actor, reason: str) -> Refusal | None:
     """The account that was left is the merchant's again."""
     now = context.now()
     async with context.write() as session:
@@ -187,7 +193,7 @@ async def _reconnected(context: Context, row: Row, actor: Actor) -> Refusal | No
             return BEING_OPENED
         await accounts.begun(session, row["id"], row["stripe_account"], now)
         after = {"stripe_account": row["stripe_account"], "reconnected": True}
-        entry = Audit(actor, Action.ONBOARDING_STARTED, row["merchant"], None, after)
+        entry = Audit(actor, Action.ONBOARDING_STARTED, row["merchant"], None, after, reason)
         record(session, entry, now)
     return None
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import httpx
 
@@ -12,6 +15,8 @@ from reconciler.domain.audit import Actor
 from reconciler.domain.invoices import today
 from reconciler.invoicing.debit_runs import debit_today
 from reconciler.money_out.resolve import resolve_outcomes
+from reconciler.simulator.objects.methods import cards
+from reconciler.simulator.objects.methods.behaviours import Card
 from tests.harness import ADMIN_KEY, BASE, Service
 
 JOB = Actor.job("debit_due")
@@ -125,3 +130,14 @@ def ours(url: str) -> str:
     """The path of an address of ours."""
     assert url.startswith(BASE), url
     return url.removeprefix(BASE)
+
+
+@contextmanager
+def slow_cards() -> Iterator[None]:
+    """Cards whose bank answers later, as it does where it must tell its customer beforehand: the
+    payment is `processing` until then. None of Stripe's test cards does that."""
+    slow = Card("0000", settles="later", wait="delayed_debit_seconds")
+    fails = Card("0001", settles="later", wait="delayed_debit_seconds", code="insufficient_funds")
+    new = {"pm_card_slow": slow, "pm_card_slow_fails": fails}
+    with mock.patch.dict(cards._ALL, new):
+        yield

@@ -100,7 +100,9 @@ def test_a_return_address_is_one_that_a_browser_may_be_sent_to(sqlite_url: str, 
         async with service(sqlite_url) as it:
             await customer(it, card="")
             refused = await post(it, "/v1/customers/c1/card-setup", {"return_url": url})
-            assert refused.json()["code"] == "bad_return_url"
+            assert refused.status_code == 400
+            said = refused.json()
+            assert (said["code"], said["field"]) == ("bad_return_url", "return_url")
 
     run(story)
 

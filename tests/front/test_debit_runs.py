@@ -213,3 +213,29 @@ def test_an_invoice_of_a_later_day_waits_for_it(sqlite_url: str) -> None:
             assert [run["progress"]["total"] for run in runs] == [1, 1]
 
     run(story)
+
+
+def test_a_day_on_which_nothing_is_due_has_no_run(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            assert await daily(it) == "nothing is due"
+            assert (await it.get("/v1/debit-runs")).json()["data"] == []
+            await customer(it)
+            await invoice(it)
+            assert (await daily(it)).endswith(": 1")
+
+    run(story)
+
+
+def test_a_runs_page_sums_each_outcome_in_each_currency(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            await customer(it)
+            for currency in ("usd", "eur"):
+                await invoice(it, f"in-{currency}", currency=currency)
+            await daily(it)
+            page = (await it.get(f"/console/debit-runs/{(await latest(it))['id']}")).text
+            assert page.count('<span class="tile-head">Paid</span>') == 1
+            assert '<span class="tile-sum">2</span>' in page
+
+    run(story)

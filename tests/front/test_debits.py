@@ -134,6 +134,11 @@ def test_a_declined_card_is_tried_on_later_days_and_then_no_more(database_url: s
             assert {each["step"] for each in shown["tries"][1:]} == {"confirm"}
             assert len(intents(it)) == 1
             assert charged(it) == 0
+            await leave_card(it, "c1", "pm_card_visa")
+            assert (await read(it))["status"] == "scheduled"
+            await daily(it)
+            assert (await read(it))["status"] == "paid"
+            assert len(intents(it)) == 1
 
     run(story)
 
@@ -282,6 +287,7 @@ def test_a_second_charge_for_an_invoice_is_found_with_its_refund_proposed(
             checked = await it.check()
             (found,) = checked["found"]
             assert (found["kind"], found["cause"]) == ("duplicate", "second_charge")
+            assert "Paid twice" in (await it.get("/console/invoices/i1")).text
             assert (found["reference"], found["at_risk"]) == (second["id"], 5_000)
             assert found["proposed_repair"] == f"refund {second['id']}"
             assert charged(it) == 10_000  # nothing was refunded by itself
@@ -289,6 +295,7 @@ def test_a_second_charge_for_an_invoice_is_found_with_its_refund_proposed(
             await it.listen()
             assert (await it.check())["found"] == []
             assert (await read(it))["status"] == "paid"
+            assert "Paid twice" not in (await it.get("/console/invoices/i1")).text
 
     run(story)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -46,7 +47,7 @@ def test_good_lines_are_taken_and_every_bad_one_is_named(database_url: str) -> N
         "a3;nobody;1250;usd;2026-12-01;\r\n"
         "a4;c1;1250;usd;31.12.2026;\r\n"
         "a5;c1;-5;eur;2026-12-01;\r\n"
-        "=a6;c1;5;eur;2026-12-01;\r\n"
+        "=a6;c1;500;eur;2026-12-01;\r\n"
         "a1;c1;1250;usd;2026-12-01;=HYPERLINK(1) second line\r\n"
         "a1;c1;9999;usd;2026-12-01;\r\n"
         "a7;c1\r\n"
@@ -172,6 +173,7 @@ def test_the_command_line_says_the_same(sqlite_url: str, tmp_path: Path) -> None
         ({"amount": 12.5}, "invalid_body"),
         ({"amount": "12"}, "invalid_body"),
         ({"amount": 10**12}, "invalid_body"),
+        ({"amount": 49}, "amount_too_small"),
         ({"amount": 101, "currency": "isk"}, "amount_too_fine"),
         ({"amount": 101, "currency": "kwd"}, "amount_too_fine"),
         ({"currency": "USD"}, "invalid_body"),
@@ -204,12 +206,34 @@ def test_the_same_invoice_again_is_the_same_and_another_is_refused(sqlite_url: s
             await customer(it, card="")
             await invoice(it)
             await invoice(it)
-            body = {"id": "i1", "customer": "c1", "amount": 1, "currency": "usd"}
+            body = {"id": "i1", "customer": "c1", "amount": 100, "currency": "usd"}
             answer = await post(it, "/v1/invoices", {**body, "due_on": "2026-12-01"})
             assert (answer.status_code, answer.json()["code"]) == (409, "invoice_exists")
             listed = (await it.get("/v1/invoices", customer="c1", status="open")).json()
             assert [row["id"] for row in listed["data"]] == ["i1"]
             assert (await it.get("/v1/invoices", status="paid")).json()["data"] == []
             assert (await it.get("/v1/invoices", status="x")).json()["code"] == "bad_status"
+
+    run(story)
+
+
+@pytest.mark.parametrize("all_or_nothing", ["false", "true"])
+def test_the_same_file_twice_at_once_makes_each_invoice_once(
+    database_url: str, all_or_nothing: str
+) -> None:
+    lines = [f"i{number},c1,500,usd,2026-12-01" for number in range(2500)]
+    text = "\n".join(["id,customer,amount,currency,due_on", *lines])
+
+    async def story() -> None:
+        async with service(database_url) as it:
+            await customer(it, card="")
+            asked = {"all_or_nothing": all_or_nothing}
+            answers = await asyncio.gather(*(send(it, text, **asked) for _ in range(3)))
+            said = [answer.json() for answer in answers]
+            assert [each["errors"] for each in said] == [[], [], []]
+            assert sum(each["created"] for each in said) == 2500
+            assert {each["created"] + each["unchanged"] for each in said} == {2500}
+            [row] = await it.query("SELECT COUNT(*) AS n FROM invoices")
+            assert row["n"] == 2500
 
     run(story)

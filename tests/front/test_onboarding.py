@@ -388,10 +388,23 @@ def test_nobody_is_disconnected_with_money_in_flight(sqlite_url: str, status: st
         ({"country": "US", "email": "a@b\r\nBcc: c@d"}, 400, "invalid_body", "email"),
         ({"country": "US", "capabilities": {}}, 400, "invalid_body", "capabilities"),
         ({"stripe_account": "acct_1", "country": "US"}, 400, "invalid_body", "stripe_account"),
-        ({"stripe_account": "../v1/balance"}, 409, "bad_account", ""),
-        ({"country": "KP"}, 409, "country_unsupported", ""),
-        ({"country": "AR"}, 409, "account_refused", ""),
-        ({}, 409, "country_needed", ""),
+        ({"stripe_account": "../v1/balance"}, 400, "bad_account", "stripe_account"),
+        ({"country": "US", "service_agreement": "none"}, 400, "invalid_body", "service_agreement"),
+        ({"country": "KP"}, 409, "cross_border_unsupported", "country"),
+        (
+            {"country": "US", "service_agreement": "recipient"},
+            409,
+            "recipient_at_home",
+            "service_agreement",
+        ),
+        (
+            {"country": "KP", "service_agreement": "recipient"},
+            409,
+            "country_unsupported",
+            "country",
+        ),
+        ({"country": "IS"}, 409, "account_refused", ""),
+        ({}, 400, "country_needed", "country"),
     ],
 )
 def test_bad_input_opens_nothing(

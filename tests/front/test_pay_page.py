@@ -20,7 +20,7 @@ from tests.front.charging import (
     read,
     resolved,
 )
-from tests.harness import BASE, Service, run, service
+from tests.harness import BASE, Service, ask_stripe, run, service
 
 THREE_D_SECURE = "pm_card_authenticationRequired"
 
@@ -223,16 +223,42 @@ def test_a_card_that_is_declined_on_the_page_says_so_and_leaves_the_way_on(
 ) -> None:
     async def story() -> None:
         async with service(sqlite_url) as it:
-            await customer(it, card="pm_card_chargeCustomerFail")
+            await it.merchant("bakery")
+            await customer(it, card="pm_card_chargeCustomerFail", merchant="bakery")
             await invoice(it)
             page = await page_of(it)
             answer = await it.http.post(page)
             assert answer.status_code == 303
             seen = await it.http.get(page)
+            assert "<dt>To</dt><dd>Bakery</dd>" in seen.text
+            assert "Your bank declined the last payment" in seen.text
             assert "Use another card" in seen.text
             shown = await read(it)
             assert shown["status"] == "scheduled"
             assert [each["step"] for each in shown["tries"]] == ["present"]
+            assert charged(it) == 0
+
+    run(story)
+
+
+def test_a_customer_is_not_told_what_is_for_whoever_sent_the_link(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with service(sqlite_url) as it:
+            stripe_customer = await customer(it)
+            await invoice(it)
+            page = await page_of(it)
+            assert "or now if you like" in (await it.http.get(page)).text
+            form = {
+                "amount": "5000",
+                "currency": "usd",
+                "customer": stripe_customer,
+                "metadata[reconciler_invoice]": "i1",
+            }
+            other = await ask_stripe(it, "/v1/payment_intents", **form)
+            answer = await it.http.post(page)
+            assert answer.status_code == 409
+            assert "is being looked after" in answer.text
+            assert other["id"] not in answer.text
             assert charged(it) == 0
 
     run(story)

@@ -103,6 +103,9 @@ class Settings:
     topup_seconds: int = 0
     connect_collection_days: int = 180
 
+    # Whether accounts under the full agreement may have `transfers` without `card_payments`; many
+    # platforms have to ask Stripe's support first.
+    transfers_alone: bool = True
     # How long it takes until what an account hands in has been checked.
     verification_seconds: int = 60
     # How often API-opened accounts are paid out until they say otherwise.

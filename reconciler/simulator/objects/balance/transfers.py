@@ -85,12 +85,16 @@ def reverse(call: Call) -> Json:
         raise refusal
     if call.form.flag("refund_application_fee"):
         _refund_fee(call, transfer, amount or left)
-    reversal = take_back(call, transfer, amount or left)
-    reversal["metadata"] = metadata
-    return reversal
+    return take_back(call, transfer, amount or left, metadata=metadata)
 
 
-def take_back(call: Call, transfer: Json, amount: int, source_refund: str | None = None) -> Json:
+def take_back(
+    call: Call,
+    transfer: Json,
+    amount: int,
+    source_refund: str | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Json:
     """Reverse so much of a transfer, whether or not the connected account still has it.
 
     Of what is already reversed nothing can be taken back again.
@@ -106,7 +110,7 @@ def take_back(call: Call, transfer: Json, amount: int, source_refund: str | None
         "created": call.now,
         "currency": transfer["currency"],
         "destination_payment_refund": None,
-        "metadata": {},
+        "metadata": metadata or {},
         "source_refund": source_refund,
         "transfer": transfer["id"],
     }

@@ -189,6 +189,13 @@ def _creation_refusal(call: Call, country: str, controller: Json) -> Refusal | N
     refusal = countries.refusal(country, home, agreement == "recipient")
     if refusal is not None or not call.on_platform:
         return refusal or no_access(call.book.id)
+    wanted = capabilities.wanted(call.form)
+    alone = "transfers" in wanted and "card_payments" not in wanted
+    if alone and agreement != "recipient" and not call.settings.transfers_alone:
+        return refused(
+            "Your platform needs approval for accounts to have requested the `transfers` capability"
+            " without the `card_payments` capability."
+        )
     return _terms_refusal(call.form, controller)
 
 

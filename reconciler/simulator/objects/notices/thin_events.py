@@ -16,6 +16,7 @@ from reconciler.simulator.objects.notices import endpoints, v2_pages
 
 KIND = "v2.core.event"
 DESTINATION = "v2.core.event_destination"
+FAILED_GENERATION = "v2.core.health.event_generation_failure.resolved"
 _MOST_TYPES = 20
 
 # Objects whose address is not simply /v1/<kind>s/<id>.
@@ -61,6 +62,42 @@ def emit(
     return note
 
 
+def failed_generation(call: Call, lost: Json) -> Json:
+    """What Stripe says once it knows that it could not make an event; retrieved, it names which.
+
+    https://docs.stripe.com/webhooks/handle-irrecoverable-events
+    """
+    about = lost["data"]["object"]
+    moment = written(call.now)
+    related = {"id": about.get("id"), "type": about["object"], "url": _address(about)}
+    impact = {"event_type": lost["type"], "related_object": related}
+    if lost.get("account"):
+        impact["context"] = lost["account"]
+    note: Json = {
+        "id": call.world.ids.new("evt_test"),
+        "object": KIND,
+        "changes": None,
+        "context": None,
+        "created": moment,
+        "data": {
+            "alert_id": call.world.ids.new("halert"),
+            "grouping_key": call.world.ids.new("grouping"),
+            "impact": impact,
+            "resolved_at": moment,
+            "summary": "An event could not be created for your Stripe account.",
+        },
+        "livemode": False,
+        "reason": None,
+        "related_object": None,
+        "snapshot_event": None,
+        "type": FAILED_GENERATION,
+        "_moment": call.now,
+    }
+    call.world.put(call.world.home, KIND, note)
+    call.world.publish(call.world.home, note)
+    return note
+
+
 def follow(call: Call, event: Json, thing: Json) -> None:
     """The thin twin of a snapshot event, if any destination wants it."""
     destinations = call.world.home.shelves.get(DESTINATION)
@@ -90,7 +127,7 @@ def listing(call: Call) -> Json:
     window = _window(call)
 
     def keep(event: Json) -> bool:
-        if about is not None and event["related_object"]["id"] != about:
+        if about is not None and (event["related_object"] or {}).get("id") != about:
             return False
         if types and event["type"] not in types:
             return False

@@ -220,6 +220,13 @@ class Acts(CheckoutActs, AccountActs, BalanceActs):
         named = type or f"{stored['object']}.updated"
         return self._done(call, thin_events.emit(call, stored, named, snapshot_event))
 
+    def fail_event_generation(self, event: str) -> Json:
+        """Stripe could not make this event: it is in no list and never sent, and Stripe says so."""
+        call, lost = self._about(event, "event")
+        del call.book.shelf("event")[lost["id"]]
+        del self._world.index[lost["id"]]
+        return self._done(call, thin_events.failed_generation(call, lost))
+
     def bulk(self, count: int = 1_000_000, days: int = 30) -> Json:
         """So many payments and refunds, with a bank payout each day, for benchmarks.
 

@@ -87,7 +87,7 @@ class Drills:
         match = rule["match"]
         if match is None:
             return self._predicates[rule["id"]](event)
-        about = event.get("related_object") or event["data"]["object"]
+        about = event.get("related_object") or event["data"].get("object", {})
         return match in (event["id"], about.get("id")) or fnmatchcase(event["type"], match)
 
     def _lucky(self, rule: Json) -> bool:

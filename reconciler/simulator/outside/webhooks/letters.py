@@ -16,7 +16,7 @@ from reconciler.simulator.objects.notices import endpoints
 from reconciler.simulator.wire import versions
 
 _AGENT = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
-_NOT_DELIVERED = ("changes", "snapshot_event")
+_NOT_DELIVERED = ("changes", "data", "snapshot_event")
 
 
 def freeze(world: World, event: Json, wanted: list[Json]) -> None:

@@ -70,6 +70,8 @@ class Post:
     async def _send_one(self, delivery: Json, send: Send, counts: Counter[str]) -> None:
         try:
             event = self._event(delivery)
+            if event is None:
+                return  # it was never made after all
             if self._survives_drills(delivery, event, counts):
                 counts[await self._attempt(delivery, event, send)] += 1
         finally:
@@ -176,7 +178,7 @@ class Post:
 
     def _note(self, delivery: Json, event: Json, status: int, effect: str | None) -> None:
         endpoint = self._endpoint(delivery["endpoint"])
-        about = event.get("related_object") or event["data"]["object"]
+        about = event.get("related_object") or event["data"].get("object", {})
         self._world.journal.note(
             "delivery",
             event.get("account") or event.get("context") or self._world.platform,
@@ -189,11 +191,9 @@ class Post:
             automatic=delivery["automatic"],
         )
 
-    def _event(self, delivery: Json) -> Json:
+    def _event(self, delivery: Json) -> Json | None:
         found = self._world.find(delivery["event"])
-        if found is None:
-            raise KeyError(delivery["event"])
-        return found[1]
+        return found[1] if found else None
 
     def reached(self, book: Book) -> Iterator[Json]:
         """Every endpoint that may hear of this account: its own and the platform's."""
