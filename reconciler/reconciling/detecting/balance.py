@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.domain.bridge import unmirrored
-from reconciler.domain.findings import Cause, Finding, FindingKind
+from reconciler.domain.findings import Cause, Finding, FindingKind, rule
+from reconciler.domain.ledger import STRIPE_BALANCE
+from reconciler.reconciling.detecting import ledger
 from reconciler.reconciling.look import Look
 from reconciler.store.database import Session
 
@@ -25,7 +27,7 @@ def detect(seen: Seen, look: Look) -> Iterable[Finding]:
     if reading is None:
         return
     for currency in look.currencies:
-        held = look.balances.get(currency, {})
+        held = {STRIPE_BALANCE: ledger.stripe_balance(look, currency)}
         gap = unmirrored(held, reading.total(currency))
         if not gap:
             continue
@@ -47,5 +49,14 @@ def detect(seen: Seen, look: Look) -> Iterable[Finding]:
             text,
             at_risk=abs(gap),
             repair="check again" if not complete else "ask Stripe for a balance report",
-            evidence=tuple(c.as_dict() for c in look.mirrored.coverage),
+            evidence=(
+                rule(
+                    "the_movements_do_not_add_up" if complete else "not_read_to_the_end",
+                    text,
+                    available=reading.available.get(currency, 0),
+                    pending=reading.pending.get(currency, 0),
+                    mirrored=reading.total(currency) - gap,
+                ),
+                *(c.as_dict() for c in look.mirrored.coverage),
+            ),
         )

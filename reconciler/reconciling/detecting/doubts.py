@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.domain.findings import Cause, Finding, FindingKind
+from reconciler.domain.findings import Cause, Finding, FindingKind, rule
 from reconciler.domain.snapshot import PLATFORM, Need, Record
-from reconciler.domain.verdicts import WEBHOOK_SECONDS
+from reconciler.domain.windows import WEBHOOK_SECONDS
 from reconciler.reconciling.look import Look
 from reconciler.store import objects
 from reconciler.store.database import Row, Session
@@ -34,13 +34,16 @@ async def gather(session: Session, stripe_account: str, now: int) -> Seen:
 
 
 def detect(seen: Seen, look: Look) -> Iterable[Finding]:
-    yield from (_unread(row) for row in seen.unread)
+    """An object whose money is open has a finding already, which says the same."""
+    open = {case.object_id for case in look.seen["clearings"].open}
+    yield from (_unread(row) for row in seen.unread if row["object_id"] not in open)
     yield from (_doubtful(need, record) for need, record in seen.doubtful)
 
 
 def _unread(row: Row) -> Finding:
     """An object that should have been read long ago: what rests on it is not sure."""
     error = f": {row['error']}" if row["error"] else ""
+    because = f"{row['object_id']} is still to be read from Stripe ({row['reason']}){error}."
     return Finding(
         FindingKind.STATUS_DIFFERS,
         Cause.READ_PENDING,
@@ -49,9 +52,12 @@ def _unread(row: Row) -> Finding:
         "",
         0,
         0,
-        f"{row['object_id']} is still to be read from Stripe ({row['reason']}){error}.",
+        because,
         repair="see that the key may read it, and that the job reread runs",
-        evidence=({"object": row["object_id"], "reason": row["reason"], "error": row["error"]},),
+        evidence=(
+            rule("an_object_waits_to_be_read", because),
+            {"object": row["object_id"], "reason": row["reason"], "error": row["error"]},
+        ),
     )
 
 
@@ -73,4 +79,15 @@ def _doubtful(need: Need, record: Record) -> Finding:
         0,
         text,
         repair="upgrade the service" if unknown else "correct the metadata at Stripe",
+        evidence=(
+            rule("the_status_is_not_known" if unknown else "the_fee_is_not_an_amount", text),
+            {
+                "object": snapshot.id,
+                "kind": snapshot.kind.value,
+                "status": snapshot.status,
+                "as_of": snapshot.as_of,
+                "origin": snapshot.origin.value,
+                "api_version": snapshot.api_version,
+            },
+        ),
     )

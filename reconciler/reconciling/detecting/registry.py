@@ -8,11 +8,20 @@ from typing import Any, Protocol
 from reconciler.domain.findings import Finding
 from reconciler.reconciling.detecting import (
     balance,
+    bank_payouts,
     clearings,
+    continuity,
     deliveries,
     doubts,
+    fees,
+    full_audit,
     invoices,
+    ledger,
+    legs,
+    returns,
+    rows,
     sendings,
+    suppressed,
     suspense,
     transfers,
 )
@@ -35,13 +44,22 @@ class Detector(Protocol):
 
 DETECTORS: Mapping[str, Detector] = {
     "clearings": clearings,
+    "ledger": ledger,
     "suspense": suspense,
     "balance": balance,
     "transfers": transfers,
     "deliveries": deliveries,
+    "continuity": continuity,
     "sendings": sendings,
     "doubts": doubts,
     "invoices": invoices,
+    "bank_payouts": bank_payouts,
+    "returns": returns,
+    "legs": legs,
+    "fees": fees,
+    "rows": rows,
+    "full_audit": full_audit,
+    "suppressed": suppressed,
 }
 """By the name under which a look keeps what they gathered. Earlier ones speak first: where a
 later one says the same of the same object, and moves no money by it, it is silent."""
@@ -63,4 +81,5 @@ def detect(look: Look) -> list[Finding]:
             key = (finding.currency, finding.kind.value, finding.reference)
             assert key not in found or not finding.difference, f"two findings of one cent: {key}"
             found.setdefault(key, finding)
-    return [found[key] for key in sorted(found)]
+    in_order = [found[key] for key in sorted(found)]
+    return suppressed.mark(look.seen["suppressed"], in_order, look.now)

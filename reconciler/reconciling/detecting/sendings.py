@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.domain.findings import Cause, Finding, FindingKind
+from reconciler.domain.findings import Cause, Finding, FindingKind, rule
 from reconciler.domain.sending import Status
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.reconciling.look import Look
@@ -38,6 +38,7 @@ def _outcome_unknown(sending: Sending, now: int) -> Finding:
     repeated = 0 < sending.first_sent_at < sending.last_sent_at
     if sending.status is not Status.UNKNOWN and not repeated:
         return _in_flight(sending, now)
+    because = f"{_named(sending)} was sent to Stripe and no answer came; it may have happened."
     return Finding(
         FindingKind.OUTCOME_UNKNOWN,
         Cause.NO_ANSWER,
@@ -46,15 +47,16 @@ def _outcome_unknown(sending: Sending, now: int) -> Finding:
         sending.currency,
         0,
         0,
-        f"{_named(sending)} was sent to Stripe and no answer came; it may have happened.",
+        because,
         at_risk=sending.amount,
         repair="see that the job resolve_outcomes runs: it proves what became of it",
-        evidence=(_evidence(sending),),
+        evidence=(rule("a_command_has_no_answer", because), _evidence(sending)),
     )
 
 
 def _in_flight(sending: Sending, now: int) -> Finding:
     clear_by = sending.updated_at + IN_FLIGHT_SECONDS
+    because = f"{_named(sending)} is {sending.status.value}: decided, not answered for yet."
     return Finding(
         FindingKind.OUTCOME_UNKNOWN,
         Cause.NO_ANSWER,
@@ -63,11 +65,11 @@ def _in_flight(sending: Sending, now: int) -> Finding:
         sending.currency,
         0,
         0,
-        f"{_named(sending)} is {sending.status.value}: decided, not answered for by Stripe yet.",
+        because,
         clear_by,
         0 if now < clear_by else sending.amount,
         "see that the job resolve_outcomes runs",
-        (_evidence(sending),),
+        (rule("a_command_is_under_way", because), _evidence(sending)),
     )
 
 

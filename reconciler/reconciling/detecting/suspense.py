@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from reconciler.domain import bridge
 from reconciler.domain.facts import BalanceTransaction
-from reconciler.domain.findings import Cause, Finding, FindingKind
+from reconciler.domain.findings import Cause, Finding, FindingKind, rule
+from reconciler.domain.ledger import SUSPENSE
 from reconciler.reconciling.look import Look
 from reconciler.store import mirror
 from reconciler.store.database import Session
 
 LISTED = 200
+REST = "More movements of unknown kinds than are listed here make up this amount."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ def detect(seen: Seen, look: Look) -> list[Finding]:
 
 
 def _movement(movement: BalanceTransaction) -> Finding:
+    because = (
+        f"Stripe moved the balance as {movement.type} ({movement.reporting_category}), which this"
+        " version does not know."
+    )
     return Finding(
         FindingKind.UNKNOWN_MOVEMENT,
         Cause.UNKNOWN_TYPE,
@@ -40,11 +46,11 @@ def _movement(movement: BalanceTransaction) -> Finding:
         movement.currency,
         movement.amount,
         0,
-        f"Stripe moved the balance as {movement.type} ({movement.reporting_category}), which"
-        " this version does not know.",
+        because,
         at_risk=abs(movement.amount),
         repair="post an adjustment",
         evidence=(
+            rule("the_category_is_not_known", because),
             {
                 "balance_transaction": movement.id,
                 "type": movement.type,
@@ -62,9 +68,8 @@ def _movement(movement: BalanceTransaction) -> Finding:
 def _unlisted(look: Look, listed: list[Finding]) -> Iterable[Finding]:
     """What suspense holds beyond the movements that were listed, so that every cent has a name."""
     for currency, balances in sorted(look.balances.items()):
-        rest = bridge.suspense(balances) - sum(
-            f.difference for f in listed if f.currency == currency
-        )
+        suspended = bridge.suspense(balances) + look.seen["ledger"].off(currency, SUSPENSE)
+        rest = suspended - sum(f.difference for f in listed if f.currency == currency)
         if rest:
             yield Finding(
                 FindingKind.UNKNOWN_MOVEMENT,
@@ -74,7 +79,8 @@ def _unlisted(look: Look, listed: list[Finding]) -> Iterable[Finding]:
                 currency,
                 rest,
                 0,
-                "More movements of unknown kinds than are listed here make up this amount.",
+                REST,
                 at_risk=abs(rest),
                 repair="upgrade the service",
+                evidence=(rule("more_than_are_listed", REST, listed=len(listed)),),
             )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.domain.findings import Cause, Finding, FindingKind
+from reconciler.domain.findings import Cause, Finding, FindingKind, rule
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.reconciling.compare_transfers import Comparison
 from reconciler.reconciling.look import Look
-from reconciler.store import mirror
+from reconciler.store import accounts, instructions, mirror, payouts
 from reconciler.store.database import Row, Session
 
 FINDINGS = {
@@ -24,13 +24,26 @@ FINDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
+    """`relinked` names the transfers that went to another account of the very same merchant."""
+
     disagreeing: tuple[Row, ...] = ()
+    relinked: tuple[str, ...] = ()
 
 
 async def gather(session: Session, stripe_account: str, now: int) -> Seen:
     if stripe_account != PLATFORM:
         return Seen()
-    return Seen(tuple(await mirror.comparisons_open(session)))
+    disagreeing = await mirror.comparisons_open(session)
+    elsewhere = [row for row in disagreeing if row["verdict"] == Comparison.DESTINATION_DIFFERS]
+    relinked = [row["transfer_id"] for row in elsewhere if await _relinked(session, row)]
+    return Seen(tuple(disagreeing), tuple(relinked))
+
+
+async def _relinked(session: Session, row: Row) -> bool:
+    """Whether the merchant whose payout this is has, or had, the account that the money went to."""
+    payout = await instructions.get(session, payouts.TABLE, row["payout_id"])
+    tenures = await accounts.of_account(session, row["destination"])
+    return payout is not None and any(t["merchant"] == payout["merchant"] for t in tenures)
 
 
 def detect(seen: Seen, look: Look) -> Iterable[Finding]:
@@ -40,7 +53,13 @@ def detect(seen: Seen, look: Look) -> Iterable[Finding]:
         if row["transfer_id"] in named:
             continue
         kind, cause = FINDINGS[Comparison(row["verdict"])]
+        if row["transfer_id"] in seen.relinked:
+            cause = Cause.ACCOUNT_RELINKED
         about = f"payout {row['payout_id']}" if row["payout_id"] else "no payout of ours"
+        because = (
+            f"Transfer {row['transfer_id']} to {row['destination']} belongs to {about}:"
+            f" {row['verdict'].replace('_', ' ')}."
+        )
         yield Finding(
             kind,
             cause,
@@ -49,15 +68,15 @@ def detect(seen: Seen, look: Look) -> Iterable[Finding]:
             row["currency"],
             0,
             0,
-            f"Transfer {row['transfer_id']} to {row['destination']} belongs to {about}:"
-            f" {row['verdict'].replace('_', ' ')}.",
+            because,
             at_risk=row["amount"] - row["amount_reversed"],
             repair=f"adopt {row['transfer_id']} as a payout, or reverse it",
-            evidence=(dict(row),),
+            evidence=(rule(f"stripe_lists_it_and_{row['verdict']}", because), dict(row)),
         )
     for payout in look.compared.missing_at_stripe if look.compared else ():
         if payout["transfer_id"] in named:
             continue
+        because = f"Payout {payout['id']} was completed by a transfer that Stripe does not list."
         yield Finding(
             FindingKind.MISSING_AT_STRIPE,
             Cause.NOT_AT_STRIPE,
@@ -66,7 +85,8 @@ def detect(seen: Seen, look: Look) -> Iterable[Finding]:
             payout["currency"],
             0,
             0,
-            f"Payout {payout['id']} was completed by a transfer that Stripe does not list.",
+            because,
             at_risk=payout["amount"],
             repair=f"resync {payout['transfer_id']}",
+            evidence=(rule("stripe_does_not_list_the_transfer", because), dict(payout)),
         )
