@@ -60,7 +60,8 @@ CREATE TABLE objects (
     peak BIGINT NOT NULL,
     tied BIGINT NOT NULL CHECK (tied IN (0, 1)),
     fetched_at BIGINT NOT NULL,
-    needs TEXT NOT NULL
+    needs TEXT NOT NULL,
+    revision BIGINT NOT NULL DEFAULT 0 -- how often the service wrote this row
 ) /*+sqlite WITHOUT ROWID */;
 CREATE INDEX objects_family ON objects (family);
 CREATE INDEX objects_listing ON objects (kind, created, id);
@@ -135,10 +136,16 @@ CREATE TABLE transfer_comparisons (
     currency TEXT NOT NULL,
     created BIGINT NOT NULL,
     seen_at BIGINT NOT NULL,
-    verdict TEXT NOT NULL
+    verdict TEXT NOT NULL,
+    destination_payment TEXT NOT NULL DEFAULT '',
+    leg_read BIGINT NOT NULL DEFAULT -1 -- what had come back when its leg was last read; -1 before
 ) /*+sqlite WITHOUT ROWID */;
 CREATE INDEX transfer_comparisons_open ON transfer_comparisons (transfer_id)
     WHERE verdict <> 'agrees';
+CREATE INDEX transfer_comparisons_to_follow ON transfer_comparisons (created, transfer_id)
+    WHERE leg_read <> amount_reversed;
+CREATE INDEX transfer_comparisons_by_payment ON transfer_comparisons (destination_payment)
+    WHERE destination_payment <> '';
 
 -- ---------------------------------------------------------------------------------------------
 -- Books: what stands for each reference, and the append-only ledger that says how it came there.
@@ -146,7 +153,7 @@ CREATE INDEX transfer_comparisons_open ON transfer_comparisons (transfer_id)
 CREATE TABLE positions (
     reference TEXT PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('payment', 'refund', 'refund_request', 'dispute', 'payout',
-        'transfer', 'bank_payout')),
+        'transfer', 'bank_payout', 'adjustment')),
     family TEXT NOT NULL,
     stripe_account TEXT NOT NULL,
     merchant TEXT NOT NULL,
@@ -270,8 +277,10 @@ CREATE TABLE merchants (
     name TEXT NOT NULL,
     country TEXT NOT NULL,
     stripe_account TEXT NOT NULL,      -- the current connected account, or empty
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    mirror BIGINT NOT NULL DEFAULT 0 CHECK (mirror IN (0, 1)) -- whether its accounts are mirrored
 ) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX merchants_mirrored ON merchants (id) WHERE mirror = 1;
 
 CREATE TABLE payouts (
     id TEXT PRIMARY KEY,
@@ -328,10 +337,11 @@ CREATE INDEX refund_requests_of_a_merchant ON refund_requests (merchant, created
 CREATE INDEX refund_requests_to_recover ON refund_requests (created_at, id)
     WHERE recovery IN ('waiting', 'open');
 
--- Our instructions to take a payout back, in whole or in part: one Stripe transfer reversal each.
+-- Our instructions to take a payout back, in whole or in part, or a transfer that no payout of ours
+-- stands behind: one Stripe transfer reversal each.
 CREATE TABLE reversals (
     id TEXT PRIMARY KEY,
-    payout TEXT NOT NULL REFERENCES payouts (id),
+    payout TEXT REFERENCES payouts (id),  -- NULL for a transfer that none stands behind
     refund_request TEXT NOT NULL,      -- the refund whose cost it recovers, or empty
     merchant TEXT NOT NULL,
     transfer_id TEXT NOT NULL,
@@ -352,6 +362,7 @@ CREATE UNIQUE INDEX one_instruction_for_one_reversal ON reversals (reversal_id)
 CREATE UNIQUE INDEX one_reversal_for_one_request ON reversals (request_key)
     WHERE request_key <> '';
 CREATE INDEX reversals_of_a_payout ON reversals (payout);
+CREATE INDEX reversals_of_a_transfer ON reversals (transfer_id);
 CREATE INDEX reversals_of_a_refund ON reversals (refund_request) WHERE refund_request <> '';
 
 -- ---------------------------------------------------------------------------------------------
@@ -632,7 +643,19 @@ CREATE TABLE run_findings (
     run_id TEXT NOT NULL REFERENCES runs (id),
     finding_id TEXT NOT NULL,
     body TEXT NOT NULL,
+    place BIGINT NOT NULL DEFAULT 0,   -- in the order in which findings are shown
     PRIMARY KEY (run_id, finding_id)
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX run_findings_in_order ON run_findings (run_id, place, finding_id);
+
+-- Everything that a run's outcome follows from, compressed, with its SHA-256; the rules that judged
+-- it; and the SHA-256 of the run as it is exported. docs/runs.md says what is hashed.
+CREATE TABLE run_pins (
+    run_id TEXT PRIMARY KEY REFERENCES runs (id),
+    rules TEXT NOT NULL,
+    seen /*+sqlite BLOB */ /*+postgresql BYTEA */ NOT NULL,
+    seen_sha256 TEXT NOT NULL CHECK (length(seen_sha256) = 64),
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64)
 ) /*+sqlite WITHOUT ROWID */;
 
 /*+sqlite
@@ -644,11 +667,17 @@ CREATE TRIGGER run_findings_are_never_changed BEFORE UPDATE ON run_findings
 BEGIN SELECT RAISE(ABORT, 'a run is immutable'); END;
 CREATE TRIGGER run_findings_are_never_deleted BEFORE DELETE ON run_findings
 BEGIN SELECT RAISE(ABORT, 'a run is immutable'); END;
+CREATE TRIGGER run_pins_are_never_changed BEFORE UPDATE ON run_pins
+BEGIN SELECT RAISE(ABORT, 'a run is immutable'); END;
+CREATE TRIGGER run_pins_are_never_deleted BEFORE DELETE ON run_pins
+BEGIN SELECT RAISE(ABORT, 'a run is immutable'); END;
 */
 /*+postgresql
 CREATE TRIGGER runs_are_never_changed BEFORE UPDATE OR DELETE ON runs
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER run_findings_are_never_changed BEFORE UPDATE OR DELETE ON run_findings
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER run_pins_are_never_changed BEFORE UPDATE OR DELETE ON run_pins
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 */
 
@@ -659,7 +688,8 @@ CREATE TABLE findings (
         'unknown_movement', 'delivery_gap', 'broken_chain', 'outcome_unknown',
         'invariant_broken')),
     cause TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('timing', 'open', 'cleared')),
+    status TEXT NOT NULL
+        CHECK (status IN ('timing', 'open', 'suppressed', 'resolved', 'cleared')),
     stripe_account TEXT NOT NULL,
     reference TEXT NOT NULL,
     currency TEXT NOT NULL,
@@ -673,12 +703,16 @@ CREATE TABLE findings (
     cleared_at BIGINT NOT NULL,
     evidence TEXT NOT NULL,
     proposed_repair TEXT NOT NULL,
-    explanation TEXT NOT NULL
+    explanation TEXT NOT NULL,
+    suppression TEXT NOT NULL DEFAULT '',  -- the one in force, or empty
+    resolution TEXT NOT NULL DEFAULT '',   -- a reason of the closed list, while it is resolved
+    assignee TEXT NOT NULL DEFAULT ''
 ) /*+sqlite WITHOUT ROWID */;
 -- One difference is one finding, however often it is seen, until it has cleared.
 CREATE UNIQUE INDEX one_open_finding_for_one_difference
     ON findings (stripe_account, reference, currency, kind) WHERE status <> 'cleared';
 CREATE INDEX findings_listing ON findings (first_seen, id);
+CREATE INDEX findings_of_a_reference ON findings (reference);
 
 -- ---------------------------------------------------------------------------------------------
 -- Who may call, and which instance does what.
@@ -868,7 +902,7 @@ CREATE TRIGGER policies_are_never_changed BEFORE UPDATE OR DELETE ON policies
 --   waiting -> approved | declined | expired | withdrawn
 CREATE TABLE approvals (
     instruction TEXT PRIMARY KEY,      -- one instruction waits once
-    kind TEXT NOT NULL CHECK (kind IN ('payout', 'refund')),
+    kind TEXT NOT NULL CHECK (kind IN ('payout', 'refund', 'adjustment')),
     merchant TEXT NOT NULL,
     destination TEXT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount > 0),
@@ -908,3 +942,428 @@ CREATE TRIGGER what_is_approved_never_changes BEFORE UPDATE OF instruction, kind
 CREATE TRIGGER approvals_are_never_deleted BEFORE DELETE ON approvals
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 */
+
+-- ---------------------------------------------------------------------------------------------
+-- Deliveries: what Stripe's event lists show, beside what reached the inbox.
+
+-- Every event that a list at Stripe has shown: that it exists, not what it says.
+CREATE TABLE listed_events (
+    id TEXT PRIMARY KEY,
+    stripe_account TEXT NOT NULL,
+    type TEXT NOT NULL,
+    object_id TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    api_version TEXT NOT NULL,
+    pending_webhooks BIGINT NOT NULL,  -- endpoints, anybody's, that had not taken it when last listed
+    request_id TEXT NOT NULL,          -- of the request that caused it; empty if none of the API did
+    listed_at BIGINT NOT NULL,         -- when we first saw it in the list
+    delivered_at BIGINT NOT NULL DEFAULT 0  -- when a webhook brought it although the sweep already had
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX listed_events_object ON listed_events (object_id);
+CREATE INDEX listed_events_created ON listed_events (stripe_account, created);
+CREATE INDEX inbox_recovered ON inbox (stripe_account, created) WHERE channel = 'recovered';
+
+-- From when to when the event list of each Stripe account was read without a hole, and how reading
+-- it goes. Accounts take turns: who was longest not attempted is next.
+CREATE TABLE event_lists (
+    stripe_account TEXT PRIMARY KEY,
+    read_from BIGINT NOT NULL,
+    read_to BIGINT NOT NULL,           -- 0 until it was read to an end once
+    attempted_at BIGINT NOT NULL,
+    failures BIGINT NOT NULL,          -- in a row
+    error TEXT NOT NULL,
+    CONSTRAINT it_is_read_forwards CHECK (read_from <= read_to)
+) /*+sqlite WITHOUT ROWID */;
+
+-- Objects with new events, whose chain of updates is still to be looked at, from `since` on.
+CREATE TABLE chain_checks (
+    object_id TEXT PRIMARY KEY,
+    since BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+
+-- Updates that do not join the state which the event before them left: something in between was
+-- missed. Open until the missing event came, or the object was read from Stripe afterwards.
+CREATE TABLE broken_chains (
+    event_id TEXT PRIMARY KEY,
+    object_id TEXT NOT NULL,
+    stripe_account TEXT NOT NULL,
+    before_event TEXT NOT NULL,
+    cause TEXT NOT NULL CHECK (cause IN ('missed_update', 'field_dropped')),
+    fields TEXT NOT NULL,              -- JSON: each field, what we held and what the event says was there
+    created BIGINT NOT NULL,           -- of the event
+    found_at BIGINT NOT NULL,
+    healed_at BIGINT NOT NULL DEFAULT 0,
+    healed_by TEXT NOT NULL DEFAULT '' CHECK (healed_by IN ('', 'event', 'read')),
+    CONSTRAINT what_is_healed_says_how CHECK ((healed_at = 0) = (healed_by = ''))
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX broken_chains_object ON broken_chains (object_id);
+CREATE INDEX broken_chains_open ON broken_chains (object_id) WHERE healed_at = 0;
+CREATE INDEX broken_chains_listing ON broken_chains (found_at, event_id);
+
+-- Events that Stripe failed to make, as it tells afterwards; their objects are read instead.
+CREATE TABLE generation_failures (
+    event_id TEXT PRIMARY KEY,         -- of the notification
+    stripe_account TEXT NOT NULL,
+    event_type TEXT NOT NULL,          -- of the event that was never made
+    object_id TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    noted_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX generation_failures_listing ON generation_failures (noted_at, event_id);
+
+-- Our webhook endpoints at Stripe as last read, with what is wrong with each.
+CREATE TABLE endpoint_readings (
+    id TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    url TEXT NOT NULL,
+    status TEXT NOT NULL,
+    api_version TEXT NOT NULL,         -- empty: the Stripe account's own
+    missing TEXT NOT NULL,             -- JSON: types that it should send and does not
+    read_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+
+-- ---------------------------------------------------------------------------------------------
+-- Repairs: what people do about findings, and what they post, set aside and say on the way.
+
+-- Adjustments: what a person posts so that books and facts of one object meet. Records like any
+-- other: the books hold exactly those that are posted.
+--   awaiting_approval -> posted | cancelled;  posted -> undone
+CREATE TABLE adjustments (
+    id TEXT PRIMARY KEY,
+    finding TEXT NOT NULL REFERENCES findings (id),
+    stripe_account TEXT NOT NULL,
+    reference TEXT NOT NULL,           -- the object whose clearing it moves, or a balance transaction
+    in_suspense BIGINT NOT NULL CHECK (in_suspense IN (0, 1)),  -- 1: it is a balance transaction
+    account TEXT NOT NULL,             -- the ledger account that bears it
+    merchant TEXT NOT NULL,            -- whose account that is, or empty
+    amount BIGINT NOT NULL CHECK (amount <> 0),  -- by so much Stripe held more than the books
+    currency TEXT NOT NULL,
+    reason TEXT NOT NULL,              -- of a closed list
+    note TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('awaiting_approval', 'posted', 'cancelled', 'undone')),
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX adjustments_of_a_reference ON adjustments (reference, currency);
+-- What was decided is never edited: it is undone, and decided anew.
+/*+sqlite
+CREATE TRIGGER what_was_adjusted_never_changes BEFORE UPDATE OF id, finding, stripe_account,
+    reference, in_suspense, account, merchant, amount, currency, reason, note, created_at
+    ON adjustments
+BEGIN SELECT RAISE(ABORT, 'what was adjusted never changes'); END;
+CREATE TRIGGER adjustments_are_never_deleted BEFORE DELETE ON adjustments
+BEGIN SELECT RAISE(ABORT, 'adjustments are kept'); END;
+*/
+/*+postgresql
+CREATE TRIGGER what_was_adjusted_never_changes BEFORE UPDATE OF id, finding, stripe_account,
+    reference, in_suspense, account, merchant, amount, currency, reason, note, created_at
+    ON adjustments FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER adjustments_are_never_deleted BEFORE DELETE ON adjustments
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+*/
+
+-- Findings that somebody set aside, until a fact changes, the amount passes the cap, or a day comes.
+CREATE TABLE suppressions (
+    id TEXT PRIMARY KEY,
+    finding TEXT NOT NULL REFERENCES findings (id),
+    stripe_account TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    fingerprint TEXT NOT NULL CHECK (length(fingerprint) = 64),
+    cap BIGINT CHECK (cap >= 0),       -- NULL: the amounts are part of the fingerprint
+    reason TEXT NOT NULL CHECK (reason <> ''),
+    made_by TEXT NOT NULL,             -- the key, or empty
+    made_by_name TEXT NOT NULL,
+    made_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL CHECK (expires_at > made_at),
+    ended_at BIGINT NOT NULL,          -- 0 while it is in force
+    ended_why TEXT NOT NULL
+        CHECK (ended_why IN ('', 'lifted', 'facts_changed', 'over_cap', 'expired', 'cleared'))
+) /*+sqlite WITHOUT ROWID */;
+-- Two people at once set one difference aside once.
+CREATE UNIQUE INDEX one_suppression_of_one_difference
+    ON suppressions (stripe_account, reference, currency, kind) WHERE ended_at = 0;
+CREATE INDEX suppressions_of_a_finding ON suppressions (finding, made_at);
+
+-- What was done about a finding, with what it posted and the clearing before and after.
+CREATE TABLE repairs (
+    id TEXT PRIMARY KEY,
+    finding TEXT NOT NULL REFERENCES findings (id),
+    repair TEXT NOT NULL CHECK (repair IN ('resync', 'replay', 'fetch_events', 'adopt', 'adjust',
+        'reverse', 'refund', 'ignore')),
+    job TEXT NOT NULL,                 -- the bulk repair that did it, or empty
+    choices TEXT NOT NULL,
+    digest TEXT NOT NULL CHECK (length(digest) = 64),
+    made TEXT NOT NULL,                -- what there is now because of it: a payout, a reversal …
+    effect TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('applied', 'undone')),
+    made_by TEXT NOT NULL,
+    made_by_name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    made_at BIGINT NOT NULL,
+    undone_by_name TEXT NOT NULL,
+    undone_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX repairs_of_a_finding ON repairs (finding, made_at, id);
+-- A bulk repair that a crash cut short repairs nothing twice.
+CREATE UNIQUE INDEX one_repair_of_a_finding_in_a_job ON repairs (job, finding) WHERE job <> '';
+
+-- The time line of a finding: what people and the service did with it.
+CREATE TABLE finding_events (
+    finding TEXT NOT NULL REFERENCES findings (id),
+    number BIGINT NOT NULL CHECK (number >= 1),
+    at BIGINT NOT NULL,
+    action TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    note TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (finding, number)
+) /*+sqlite WITHOUT ROWID */;
+
+-- Bulk repairs: planned, counted, confirmed as they were shown, then worked through.
+--   planned -> running -> finished;  planned, running -> cancelled
+CREATE TABLE repair_jobs (
+    id TEXT PRIMARY KEY,
+    repair TEXT NOT NULL,
+    choices TEXT NOT NULL,
+    chosen_by TEXT NOT NULL,           -- the filters that chose its findings
+    digest TEXT NOT NULL CHECK (length(digest) = 64),
+    findings BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('planned', 'running', 'finished', 'cancelled')),
+    planned_by TEXT NOT NULL,
+    planned_by_name TEXT NOT NULL,
+    planned_at BIGINT NOT NULL,
+    confirmed_by TEXT NOT NULL,
+    confirmed_by_name TEXT NOT NULL,
+    confirmed_by_role TEXT NOT NULL,
+    confirmed_at BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL,
+    token TEXT NOT NULL,               -- whoever works on it; an older holder writes nothing
+    leased_until BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX repair_jobs_listing ON repair_jobs (planned_at, id);
+CREATE INDEX repair_jobs_running ON repair_jobs (confirmed_at, id) WHERE status = 'running';
+
+CREATE TABLE repair_job_items (
+    job TEXT NOT NULL REFERENCES repair_jobs (id),
+    number BIGINT NOT NULL,
+    finding TEXT NOT NULL REFERENCES findings (id),
+    finding_digest TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    outcome TEXT NOT NULL,             -- empty while it is to be done
+    detail TEXT NOT NULL,
+    repair TEXT NOT NULL,
+    PRIMARY KEY (job, number)
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX repair_job_items_waiting ON repair_job_items (job, number) WHERE outcome = '';
+
+-- ---------------------------------------------------------------------------------------------
+-- Resyncs: objects read from Stripe again because somebody asked, by their ids or by type and window.
+-- `cursor` is where an interrupted one goes on: the last id of a page, or how many ids are done.
+
+CREATE TABLE resyncs (
+    id TEXT PRIMARY KEY,
+    stripe_account TEXT NOT NULL,
+    type TEXT NOT NULL,                -- Stripe's name of what is listed; empty: `ids` are read
+    since BIGINT NOT NULL,
+    until BIGINT NOT NULL,
+    ids TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('running', 'completed', 'cancelled')),
+    cursor TEXT NOT NULL,
+    reached BIGINT NOT NULL,           -- of a window: when the last object read was created
+    objects_read BIGINT NOT NULL,
+    objects_changed BIGINT NOT NULL,
+    pages BIGINT NOT NULL,
+    problems BIGINT NOT NULL,
+    problem_list TEXT NOT NULL,
+    error TEXT NOT NULL,               -- why it does not go on at the moment
+    asked_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    finished_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX resyncs_listing ON resyncs (created_at, id);
+CREATE INDEX resyncs_running ON resyncs (created_at, id) WHERE status = 'running';
+
+-- ---------------------------------------------------------------------------------------------
+-- Rows that somebody else changed: the service counts what it writes to objects and positions, and
+-- never changes a balance transaction. It does not refuse, so that a person in need can mend a row;
+-- it does not let it pass unseen.
+
+CREATE TABLE rows_changed_outside (
+    relation TEXT NOT NULL CHECK (relation IN ('objects', 'positions', 'balance_transactions')),
+    id TEXT NOT NULL,
+    revision BIGINT NOT NULL,          -- of the row when it was changed: a later one has mended it
+    change TEXT NOT NULL CHECK (change IN ('updated', 'deleted')),
+    PRIMARY KEY (relation, id)
+) /*+sqlite WITHOUT ROWID */;
+
+/*+sqlite
+CREATE TRIGGER objects_changed_outside AFTER UPDATE ON objects
+WHEN NEW.revision <= OLD.revision
+BEGIN
+    INSERT OR REPLACE INTO rows_changed_outside VALUES ('objects', OLD.id, OLD.revision, 'updated');
+END;
+CREATE TRIGGER objects_deleted_outside AFTER DELETE ON objects
+BEGIN
+    INSERT OR REPLACE INTO rows_changed_outside VALUES ('objects', OLD.id, OLD.revision, 'deleted');
+END;
+CREATE TRIGGER positions_changed_outside AFTER UPDATE ON positions
+WHEN NEW.lines <> OLD.lines AND NEW.version <= OLD.version
+BEGIN
+    INSERT OR REPLACE INTO rows_changed_outside
+    VALUES ('positions', OLD.reference, OLD.version, 'updated');
+END;
+CREATE TRIGGER positions_deleted_outside AFTER DELETE ON positions
+BEGIN
+    INSERT OR REPLACE INTO rows_changed_outside
+    VALUES ('positions', OLD.reference, OLD.version, 'deleted');
+END;
+CREATE TRIGGER movements_changed_outside AFTER UPDATE ON balance_transactions
+BEGIN
+    INSERT OR REPLACE INTO rows_changed_outside
+    VALUES ('balance_transactions', OLD.id, 0, 'updated');
+END;
+CREATE TRIGGER movements_deleted_outside AFTER DELETE ON balance_transactions
+BEGIN
+    INSERT OR REPLACE INTO rows_changed_outside
+    VALUES ('balance_transactions', OLD.id, 0, 'deleted');
+END;
+*/
+/*+postgresql
+CREATE FUNCTION note_outside_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    held JSONB := to_jsonb(OLD);
+BEGIN
+    INSERT INTO rows_changed_outside VALUES (
+        TG_TABLE_NAME,
+        COALESCE(held ->> 'id', held ->> 'reference'),
+        COALESCE(held ->> 'revision', held ->> 'version', '0')::BIGINT,
+        LOWER(TG_OP) || 'd'
+    ) ON CONFLICT (relation, id) DO UPDATE
+        SET revision = excluded.revision, change = excluded.change;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER objects_changed_outside AFTER UPDATE ON objects
+    FOR EACH ROW WHEN (NEW.revision <= OLD.revision) EXECUTE FUNCTION note_outside_change();
+CREATE TRIGGER objects_deleted_outside AFTER DELETE ON objects
+    FOR EACH ROW EXECUTE FUNCTION note_outside_change();
+CREATE TRIGGER positions_changed_outside AFTER UPDATE ON positions
+    FOR EACH ROW WHEN (NEW.lines <> OLD.lines AND NEW.version <= OLD.version)
+    EXECUTE FUNCTION note_outside_change();
+CREATE TRIGGER positions_deleted_outside AFTER DELETE ON positions
+    FOR EACH ROW EXECUTE FUNCTION note_outside_change();
+CREATE TRIGGER movements_changed_outside AFTER UPDATE ON balance_transactions
+    FOR EACH ROW EXECUTE FUNCTION note_outside_change();
+CREATE TRIGGER movements_deleted_outside AFTER DELETE ON balance_transactions
+    FOR EACH ROW EXECUTE FUNCTION note_outside_change();
+*/
+
+-- ---------------------------------------------------------------------------------------------
+-- What each bank payout is made of. `given` by Stripe for automatic ones, `inferred` for the others.
+
+CREATE TABLE bank_payout_compositions (
+    payout TEXT PRIMARY KEY,
+    stripe_account TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    method TEXT NOT NULL CHECK (method IN ('given', 'inferred')),
+    total BIGINT NOT NULL,
+    explained BIGINT NOT NULL,
+    items BIGINT NOT NULL,
+    pool_from BIGINT NOT NULL,         -- the oldest money that stayed behind became available then
+    composed_at BIGINT NOT NULL
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX compositions_in_order
+    ON bank_payout_compositions (stripe_account, currency, method, created, payout);
+CREATE INDEX compositions_unproven ON bank_payout_compositions (payout) WHERE total <> explained;
+-- What was listed late is found by when it was mirrored.
+CREATE INDEX balance_transactions_mirrored ON balance_transactions (mirrored_at);
+
+CREATE TABLE bank_payout_items (
+    payout TEXT NOT NULL REFERENCES bank_payout_compositions (payout),
+    balance_transaction TEXT NOT NULL,
+    part BIGINT NOT NULL CHECK (part <> 0),
+    PRIMARY KEY (payout, balance_transaction)
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX bank_payout_items_movement ON bank_payout_items (balance_transaction);
+
+-- ---------------------------------------------------------------------------------------------
+-- Chains of refunds and disputes that do not hold, kept as records change: reading them costs what
+-- is broken, not what ever happened.
+
+CREATE TABLE open_chains (
+    reference TEXT NOT NULL,
+    broken TEXT NOT NULL,
+    family TEXT NOT NULL,
+    stripe_account TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    at_risk BIGINT NOT NULL CHECK (at_risk > 0),
+    clear_by BIGINT NOT NULL,
+    explanation TEXT NOT NULL,
+    PRIMARY KEY (reference, broken)
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX open_chains_family ON open_chains (family);
+
+-- ---------------------------------------------------------------------------------------------
+-- The legs of a payout beyond the platform: what each transfer became on the connected account, which
+-- bank payout carried it; and the connected accounts whose balances are mirrored like the platform's.
+
+CREATE TABLE transfer_legs (
+    transfer_id TEXT PRIMARY KEY,
+    stripe_account TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    amount BIGINT NOT NULL,            -- of the transfer, as it was compared; 0 where none is known
+    amount_reversed BIGINT NOT NULL,
+    currency TEXT NOT NULL,
+    destination_payment TEXT NOT NULL,
+    arrived BIGINT NOT NULL,           -- what the destination payment says, in its own currency
+    arrived_currency TEXT NOT NULL,
+    refunded BIGINT NOT NULL,
+    balance_transaction TEXT NOT NULL,
+    settled BIGINT NOT NULL,           -- its movement on the connected account's balance
+    settled_fee BIGINT NOT NULL,
+    settled_currency TEXT NOT NULL,
+    exchange_rate TEXT NOT NULL,
+    available_on BIGINT NOT NULL,
+    problem TEXT NOT NULL,             -- empty where both sides agree
+    problem_since BIGINT NOT NULL,
+    error TEXT NOT NULL,
+    read_at BIGINT NOT NULL,           -- 0 until it was read
+    attempts BIGINT NOT NULL,
+    next_read_at BIGINT NOT NULL       -- 0 when nothing more is to be read
+) /*+sqlite WITHOUT ROWID */;
+CREATE INDEX transfer_legs_open ON transfer_legs (transfer_id) WHERE problem <> '';
+CREATE INDEX transfer_legs_to_read ON transfer_legs (next_read_at, transfer_id)
+    WHERE next_read_at > 0;
+CREATE INDEX transfer_legs_of_an_account ON transfer_legs (stripe_account, created, transfer_id);
+CREATE INDEX transfer_legs_by_payment ON transfer_legs (destination_payment)
+    WHERE destination_payment <> '';
+CREATE INDEX transfer_legs_by_movement ON transfer_legs (balance_transaction)
+    WHERE balance_transaction <> '';
+
+-- What came to connected accounts from transfers, and their bank payouts: few of all objects.
+CREATE INDEX objects_that_arrived ON objects (created, id)
+    WHERE kind = 'charge' AND stripe_account <> 'platform' AND SUBSTR(family, 1, 3) = 'tr_';
+CREATE INDEX bank_payouts_of_an_account ON objects (stripe_account, currency, created)
+    WHERE kind = 'bank_payout';
+CREATE INDEX bank_payouts_failed ON objects (created, id)
+    WHERE kind = 'bank_payout' AND status = 'failed';
+
+-- Connected accounts that have books of their own. A row is never taken away: the books go on, and
+-- whether a check looks at the account is its merchant's mark.
+CREATE TABLE account_mirrors (
+    stripe_account TEXT PRIMARY KEY,
+    merchant TEXT NOT NULL REFERENCES merchants (id),
+    since BIGINT NOT NULL,
+    settled_to TEXT NOT NULL,          -- the last family that was booked; all are once `settled_at` is set
+    settled_at BIGINT NOT NULL,
+    attempted_at BIGINT NOT NULL,
+    looked_at BIGINT NOT NULL,         -- when its balance was last read to the end
+    error TEXT NOT NULL
+) /*+sqlite WITHOUT ROWID */;

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from bench import applying, checking, commands, simulator, webhooks
+from bench import applying, audit, checking, commands, exporting, simulator, webhooks
 from bench.outcome import Outcome, Wrong
 from reconciler.app import configure_logging
 
@@ -26,6 +26,8 @@ MEASUREMENTS: dict[str, Callable[[Console], list[Outcome]]] = {
     "webhooks": webhooks.measure,
     "applying": applying.measure,
     "checking": checking.measure,
+    "audit": audit.measure,
+    "exporting": exporting.measure,
     "commands": commands.measure,
     "simulator": simulator.measure,
 }

@@ -1,7 +1,7 @@
 """A check on a long history beside one on a short history: it should cost what is open.
 
-What is timed is `reconcile`: reading what is open, judging it, and writing the run. Walking
-the lists at Stripe is left out: that is Stripe's time.
+What is timed is `look` and `reconcile`: reading what is open, judging it, and writing the run.
+Walking the lists at Stripe is left out: that is Stripe's time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reconciler.domain.snapshot import PLATFORM
 from reconciler.gateway.client import BalanceReading
 from reconciler.intake.mirror_balance import Mirrored
 from reconciler.intake.walk import Coverage
-from reconciler.reconciling.check import reconcile
+from reconciler.reconciling.check import look, reconcile
 from reconciler.reconciling.compare_transfers import Compared
 from reconciler.settings import Settings
 from reconciler.store.database import Database
@@ -48,7 +48,9 @@ class _Side:
 
     async def check(self) -> dict[str, Any]:
         started = self.context.now()
-        return await reconcile(self.context, self.mirrored, self.compared, None, started)
+        looks = await look(self.context, [self.mirrored], self.compared, None)
+        assert looks is not None
+        return await reconcile(self.context, looks, started)
 
 
 def measure(console: Console) -> list[Outcome]:

@@ -106,12 +106,24 @@ SELECT 'platform', account, currency,
 FROM entries GROUP BY account, currency;
 """
 
+_BALANCES_ALONE = """
+INSERT INTO balances (stripe_account, account, currency, kind, books, facts, changed_at)
+SELECT 'platform', 'clearing:' || object, 'usd', 'clearing',
+    CASE WHEN odd = 'missing' THEN 0 WHEN paid THEN -money ELSE booked END,
+    CASE WHEN paid THEN money ELSE -money END, {begun}
+FROM movements ORDER BY object;
+INSERT INTO balances (stripe_account, account, currency, kind, books, facts, changed_at)
+SELECT 'platform', name, 'usd', name, 0, amount, {begun} FROM (
+    SELECT 'stripe_balance' AS name, SUM(CASE WHEN paid THEN -money ELSE money - fee END) AS amount
+    FROM movements UNION ALL SELECT 'fees', SUM(fee) FROM movements);
+"""
+
 _PAYOUTS = """
 INSERT INTO merchants (id, name, country, stripe_account, created_at)
 SELECT DISTINCT merchant, merchant, 'US', 'acct_' || merchant, {begun} FROM movements;
-INSERT INTO payouts (id, merchant, destination, amount, currency, status, parameters,
-    first_sent_at, transfer_id, failure_code, failure_message, created_at, updated_at)
-SELECT payout, merchant, 'acct_' || merchant, money, 'usd', 'completed', '{{}}', at, object, '', '',
+INSERT INTO payouts (id, merchant, destination, amount, currency, status, transfer_id,
+    amount_reversed, failure_code, failure_message, request_key, created_at, updated_at)
+SELECT payout, merchant, 'acct_' || merchant, money, 'usd', 'completed', object, 0, '', '', '',
     at, at
 FROM movements WHERE paid;
 INSERT INTO transfer_comparisons (transfer_id, payout_id, destination, amount, amount_reversed,
@@ -120,13 +132,23 @@ SELECT object, payout, 'acct_' || merchant, money, 0, 'usd', at, at, 'agrees'
 FROM movements WHERE paid;
 """
 
-_KNOWN = """
+_RECORDS = """
 INSERT INTO objects (id, kind, stripe_account, family, status, amount, currency, created, as_of,
     origin, api_version, detail, peak, tied, fetched_at, needs)
-SELECT object, 'charge', 'platform', printf('pi_%09d', i), 'succeeded', booked, 'usd', at, at,
-    'event', '{version}', json_object('merchant', merchant, 'platform_fee', 0, 'payment_intent',
-    printf('pi_%09d', i), 'amount_captured', booked, 'amount_refunded', 0), 1, 0, 0, ''
-FROM movements WHERE odd = 'differs';
+SELECT object, CASE WHEN paid THEN 'transfer' ELSE 'charge' END, 'platform',
+    CASE WHEN paid THEN object ELSE printf('pi_%09d', i) END,
+    CASE WHEN paid THEN '' ELSE 'succeeded' END, booked, 'usd', at, at, 'event', '{version}',
+    CASE WHEN paid THEN json_object('destination', 'acct_' || merchant, 'amount_reversed', 0,
+        'payout', payout, 'transfer_group', payout, 'foreign', '', 'destination_payment', '',
+        'source_transaction', '', 'balance_transaction', txn)
+    ELSE json_object('merchant', merchant, 'platform_fee', 0, 'foreign', '', 'payment_intent',
+        printf('pi_%09d', i), 'amount_captured', booked, 'amount_refunded', 0, 'disputed',
+        json('false'), 'balance_transaction', txn, 'failure', '') END,
+    CASE WHEN paid THEN 0 ELSE 1 END, 0, 0, ''
+FROM movements WHERE odd <> 'missing' ORDER BY object;
+"""
+
+_KNOWN = """
 INSERT INTO positions (reference, kind, family, stripe_account, merchant, occurred_at, lines,
     version)
 SELECT object, 'payment', printf('pi_%09d', i), 'platform', merchant, at,
@@ -136,16 +158,17 @@ FROM movements WHERE odd = 'differs';
 INSERT INTO inbox (event_id, channel, stripe_account, type, object_id, created, livemode,
     api_version, body, received_at, status, settled_at)
 SELECT printf('evt_%09d', i), 'platform', 'platform', 'charge.succeeded', object, at, 0,
-    '{version}', '', at, 'applied', at
+    '{version}', X'7b7d', at, 'applied', at
 FROM movements WHERE odd = 'differs';
 """
 
 _REFUSED = "SELECT transaction_id FROM entries GROUP BY 1, currency HAVING SUM(amount) <> 0 LIMIT 1"
 
 
-def build(file: Path, count: int, version: str, say: Say) -> int:
+def build(file: Path, count: int, version: str, say: Say, *, ledger: bool = True) -> int:
     """A history of `count` movements in a database with the service's schema and nothing else;
-    what Stripe's balance is, in minor units."""
+    what Stripe's balance is, in minor units. Without the `ledger` only the balances of its accounts
+    are there, and no entry: enough for what reads none."""
     values = {
         "count": count,
         "per_payout": CHARGES_TO_A_PAYOUT,
@@ -158,10 +181,13 @@ def build(file: Path, count: int, version: str, say: Say) -> int:
     parts = {
         "movements": _MOVEMENTS,
         "balance transactions": _FACTS,
-        "entries": _ENTRIES,
-        "ledger transactions": _TRANSACTIONS,
-        "balances": _BALANCES,
+        **(
+            {"entries": _ENTRIES, "ledger transactions": _TRANSACTIONS, "balances": _BALANCES}
+            if ledger
+            else {"balances": _BALANCES_ALONE}
+        ),
         "payouts": _PAYOUTS,
+        "records": _RECORDS,
         "what is open": _KNOWN,
     }
     with closing(sqlite3.connect(file, isolation_level=None)) as database:

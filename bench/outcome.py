@@ -51,6 +51,13 @@ def progress(console: Console, title: str) -> Iterator[Say]:
         yield lambda text: status.update(f"{title}: {text}")
 
 
+def peak_megabytes() -> float:
+    """The most memory that this process has held. Not `ru_maxrss`: on Linux a process begins with
+    that of whoever started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def require(holds: bool, otherwise: str) -> None:
     """Raises Wrong with the sentence unless it holds."""
     if not holds:

@@ -158,6 +158,18 @@ async def begun(session: Session, id: str, stripe_account: str, now: int) -> Row
     return row
 
 
+async def set_aside(session: Session, id: str, stripe_account: str, now: int) -> None:
+    """An account that was given up before it was seen is one of the merchant's earlier ones."""
+    await session.run(
+        "UPDATE merchant_accounts SET state = 'replaced', stripe_account = :account,"
+        " valid_from = :now, valid_to = :now, updated_at = :now WHERE id = :id"
+        " AND state = 'failed'",
+        id=id,
+        account=stripe_account,
+        now=now,
+    )
+
+
 async def _point(session: Session, merchant: str, account: str, country: str | None) -> None:
     await session.run(
         "UPDATE merchants SET stripe_account = :account,"

@@ -104,26 +104,10 @@ async def newest(session: Session) -> int:
     return int(row["newest"])
 
 
-async def released_since(session: Session, transaction_id: int, currency: str) -> int:
-    """What Stripe has accepted of reservations since that ledger transaction, in minor units: a
-    balance read at Stripe before it may not know of it yet. What is given back because nothing was
-    made is not counted: it was never taken from that balance."""
-    row = await session.one(
-        "SELECT CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) AS amount FROM ledger_transactions t"
-        " JOIN entries e ON e.transaction_id = t.id WHERE t.id > :after"
-        " AND t.kind IN ('transfer', 'refund') AND e.currency = :currency AND e.amount > 0"
-        " AND e.account LIKE :reserved",
-        after=transaction_id,
-        currency=currency,
-        reserved="reserved:%",
-    )
-    return int(row["amount"]) if row else 0
-
-
 async def open_clearings(session: Session, stripe_account: str) -> list[Row]:
     """Every clearing account that is not zero, with both sides. Costs what is open."""
     return await session.all(
-        "SELECT account, currency, books, facts, changed_at FROM balances"
+        "SELECT stripe_account, account, currency, books, facts, changed_at FROM balances"
         " WHERE stripe_account = :stripe_account AND kind = 'clearing' AND books + facts <> 0"
         " ORDER BY account, currency",
         stripe_account=stripe_account,
@@ -141,6 +125,24 @@ async def totals(session: Session, stripe_account: str) -> list[Row]:
         " WHERE stripe_account = :stripe_account AND kind <> 'clearing' AND books + facts <> 0"
         " GROUP BY kind, currency ORDER BY kind, currency",
         stripe_account=stripe_account,
+    )
+
+
+async def by_kind(session: Session, stripe_account: str) -> dict[str, dict[str, int]]:
+    """`totals`, both sides together: for each currency, the sum of each kind (debit positive)."""
+    sums: dict[str, dict[str, int]] = {}
+    for row in await totals(session, stripe_account):
+        sums.setdefault(row["currency"], {})[row["kind"]] = row["books"] + row["facts"]
+    return sums
+
+
+async def posted_since(session: Session, transaction_id: int) -> list[Row]:
+    """The entries of every ledger transaction after this one, in order."""
+    return await session.all(
+        "SELECT t.reference, t.side, t.kind, e.account, e.currency, e.amount"
+        " FROM ledger_transactions t JOIN entries e ON e.transaction_id = t.id"
+        " WHERE t.id > :after ORDER BY t.id, e.line",
+        after=transaction_id,
     )
 
 
@@ -226,6 +228,16 @@ async def references_without_position(session: Session, limit: int) -> list[str]
     return [row["reference"] for row in rows]
 
 
+async def versions(session: Session, references: Collection[str]) -> dict[str, int]:
+    """The version that the books posted last of each reference."""
+    rows = await session.many(
+        "SELECT reference, MAX(version) AS version FROM ledger_transactions"
+        " WHERE side = 'books' AND reference IN {each:references} GROUP BY reference",
+        references=sorted(references),
+    )
+    return {row["reference"]: row["version"] for row in rows}
+
+
 async def posted_lines(session: Session, references: Collection[str]) -> dict[str, list[Line]]:
     """What the books' entries of each reference sum to."""
     rows = await session.all(
@@ -241,3 +253,42 @@ async def posted_lines(session: Session, references: Collection[str]) -> dict[st
             Line(row["account"], row["currency"], row["amount"])
         )
     return found
+
+
+async def clearing_sums(session: Session, accounts: Collection[str]) -> list[Row]:
+    """What the entries of these ledger accounts sum to, by currency and reference: `books` and
+    `facts`, from the entries themselves and not from the balances kept beside them."""
+    return await session.all(
+        "SELECT e.account, e.currency, t.reference,"
+        " CAST(SUM(CASE WHEN t.side = 'books' THEN e.amount ELSE 0 END) AS BIGINT) AS books,"
+        " CAST(SUM(CASE WHEN t.side = 'facts' THEN e.amount ELSE 0 END) AS BIGINT) AS facts"
+        " FROM entries e JOIN ledger_transactions t ON t.id = e.transaction_id"
+        " WHERE e.account IN {each:accounts} GROUP BY e.account, e.currency, t.reference"
+        " ORDER BY e.account, e.currency, t.reference",
+        accounts=sorted(accounts),
+    )
+
+
+async def in_the_ledger(session: Session, movements: Collection[str]) -> set[str]:
+    """Those of these balance transactions that have been posted."""
+    rows = await session.many(
+        "SELECT reference FROM ledger_transactions"
+        " WHERE side = 'facts' AND version = 1 AND reference IN {each:movements}",
+        movements=sorted(movements),
+    )
+    return {row["reference"] for row in rows}
+
+
+async def out_of_balance(session: Session, stripe_account: str) -> dict[str, int]:
+    """What the balances kept sum to in each currency where that is not zero, as it is of all
+    entries. Costs what is open and held."""
+    rows = await session.all(
+        "SELECT currency, CAST(SUM(amount) AS BIGINT) AS amount FROM ("
+        " SELECT currency, books + facts AS amount FROM balances"
+        " WHERE stripe_account = :account AND kind = 'clearing' AND books + facts <> 0"
+        " UNION ALL SELECT currency, books + facts AS amount FROM balances"
+        " WHERE stripe_account = :account AND kind <> 'clearing' AND books + facts <> 0"
+        ") AS kept GROUP BY currency HAVING SUM(amount) <> 0",
+        account=stripe_account,
+    )
+    return {row["currency"]: row["amount"] for row in rows}

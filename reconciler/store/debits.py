@@ -47,15 +47,6 @@ async def tries(session: Session, invoice: str) -> list[Row]:
     )
 
 
-async def under_way(session: Session, invoice: str) -> bool:
-    """Whether a try of the invoice has no outcome yet."""
-    row = await session.one(
-        "SELECT id FROM debit_tries WHERE invoice = :invoice AND status = 'under_way'",
-        invoice=invoice,
-    )
-    return row is not None
-
-
 async def settle_try(
     session: Session,
     id: str,

@@ -68,11 +68,12 @@ async def insert(session: Session, deliveries: Sequence[Delivery]) -> set[str]:
 
 
 async def bodies(session: Session, event_ids: Collection[str]) -> dict[str, bytes]:
-    """The bodies held under these event ids."""
+    """The bodies held under these event ids. On SQLite a hand from outside can have left text."""
     rows = await session.many(
         "SELECT event_id, body FROM inbox WHERE event_id IN {each:ids}", ids=sorted(event_ids)
     )
-    return {row["event_id"]: bytes(row["body"]) for row in rows}
+    bodies = {row["event_id"]: row["body"] for row in rows}
+    return {id: b.encode() if isinstance(b, str) else bytes(b) for id, b in bodies.items()}
 
 
 async def pending(session: Session, now: int, limit: int) -> list[Row]:
@@ -161,6 +162,14 @@ async def of_objects(session: Session, ids: Collection[str]) -> list[Row]:
         f"SELECT {LISTED} FROM inbox WHERE object_id IN {{each:ids}} ORDER BY created, seq",
         ids=sorted(ids),
     )
+
+
+async def created_of(session: Session, event_ids: Collection[str]) -> dict[str, int]:
+    """When those of these events that are here were created at Stripe."""
+    rows = await session.many(
+        "SELECT event_id, created FROM inbox WHERE event_id IN {each:ids}", ids=sorted(event_ids)
+    )
+    return {row["event_id"]: row["created"] for row in rows}
 
 
 RECENT = 100_000

@@ -48,6 +48,11 @@ async def get(session: Session, id: str) -> Row | None:
     return await session.one(f"SELECT {COLUMNS} FROM invoices WHERE id = :id", id=id)
 
 
+async def locked(session: Session, id: str) -> Row | None:
+    """The invoice; nobody else changes it before this transaction ends."""
+    return await session.one(f"SELECT {COLUMNS} FROM invoices WHERE id = :id {{for_update}}", id=id)
+
+
 async def known(session: Session, ids: Collection[str]) -> dict[str, Row]:
     rows = await session.many(
         f"SELECT {COLUMNS} FROM invoices WHERE id IN {{each:ids}}", ids=sorted(ids)
@@ -120,10 +125,12 @@ async def move(
 
 
 async def waiting_for_card(session: Session, customer: str, day: str, now: int) -> list[str]:
-    """The customer has a new card: the invoices that waited for one are due today. Their ids."""
+    """The customer has a new card: the invoices that waited for one, and those that every try of
+    the old one was declined for, are due today. Their ids."""
     rows = await session.all(
         "UPDATE invoices SET status = 'scheduled', next_try_on = :day, attention = '',"
-        " updated_at = :now WHERE customer = :customer AND status = 'requires_customer'"
+        " updated_at = :now WHERE customer = :customer"
+        " AND status IN ('requires_customer', 'uncollectible')"
         " RETURNING id",
         customer=customer,
         day=day,

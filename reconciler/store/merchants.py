@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.store import accounts
 from reconciler.store.database import Row, Session
 
-COLUMNS = "id, name, country, stripe_account, created_at"
+COLUMNS = "id, name, country, stripe_account, created_at, mirror"
 
 
 async def insert(session: Session, id: str, name: str, country: str, now: int) -> bool:

@@ -42,6 +42,11 @@ async def insert(session: Session, rows: Sequence[BalanceTransaction], now: int)
     return {row["id"] for row in await session.write_many_returning(_INSERT, values)}
 
 
+async def forget(session: Session, ids: Collection[str]) -> None:
+    """Drop these movements, to be kept again as Stripe has them."""
+    await session.run("DELETE FROM balance_transactions WHERE id IN {each:ids}", ids=sorted(ids))
+
+
 async def clearing(session: Session, object_ids: Collection[str]) -> list[BalanceTransaction]:
     """The movements that clear against these objects, oldest first."""
     rows = await session.all(
@@ -58,6 +63,8 @@ async def in_suspense(
     """Movements that were posted to suspense, oldest first."""
     rows = await session.all(
         f"SELECT {_COLUMNS} FROM balance_transactions WHERE suspended = 1"
+        " AND NOT EXISTS (SELECT 1 FROM adjustments a WHERE a.in_suspense = 1"
+        " AND a.status = 'posted' AND a.reference = balance_transactions.id)"
         " AND stripe_account = :account ORDER BY created, id LIMIT :limit",
         account=stripe_account,
         limit=limit,
@@ -149,13 +156,21 @@ LOOK_BACK_SECONDS = 90 * 86400
 """No movement is pending for longer."""
 
 
-async def becoming_available(session: Session, currency: str, now: int) -> list[tuple[int, int]]:
-    """When pending movements on the platform's balance become available, and how much, in order."""
+async def becoming_available(
+    session: Session, currency: str, now: int, *, cards_only: bool
+) -> list[tuple[int, int]]:
+    """When pending movements on the platform's balance become available, and how much, in order.
+
+    With `cards_only`, what arrives by other ways than a card is left out: Stripe keeps what came by
+    bank debit apart. A movement does not say by which of the other ways it came, so all are.
+    """
     rows = await session.all(
         "SELECT available_on, CAST(SUM(net) AS BIGINT) AS net FROM balance_transactions"
         " WHERE created > :since AND available_on > :now AND currency = :currency"
         " AND stripe_account = 'platform' AND balance_type = 'payments'"
+        " AND (:every = 1 OR net < 0 OR type NOT IN ('payment', 'payment_failure_refund'))"
         " GROUP BY available_on ORDER BY available_on",
+        every=0 if cards_only else 1,
         since=now - LOOK_BACK_SECONDS,
         now=now,
         currency=currency,
@@ -175,11 +190,12 @@ _COMPARISONS = Batch(
         ("created", "bigint"),
         ("seen_at", "bigint"),
         ("verdict", "text"),
+        ("destination_payment", "text"),
     ),
     tail=(
         "ON CONFLICT (transfer_id) DO UPDATE SET payout_id = excluded.payout_id,"
         " amount_reversed = excluded.amount_reversed, seen_at = excluded.seen_at,"
-        " verdict = excluded.verdict"
+        " verdict = excluded.verdict, destination_payment = excluded.destination_payment"
     ),
 )
 
@@ -190,10 +206,13 @@ async def save_comparisons(session: Session, rows: Sequence[Sequence[object]]) -
 
 
 async def comparisons_open(session: Session) -> list[Row]:
-    """Transfers that do not agree with a payout of ours."""
+    """Transfers that do not agree with a payout of ours, and of which nobody has posted the
+    difference."""
     return await session.all(
         "SELECT transfer_id, payout_id, destination, amount, amount_reversed, currency, created,"
         " seen_at, verdict FROM transfer_comparisons WHERE verdict <> 'agrees'"
+        " AND NOT EXISTS (SELECT 1 FROM adjustments a WHERE a.status = 'posted'"
+        " AND a.reference = transfer_comparisons.transfer_id)"
         " ORDER BY transfer_id"
     )
 
@@ -205,3 +224,23 @@ async def transfers_seen(session: Session, ids: Collection[str]) -> set[str]:
         ids=sorted(ids),
     )
     return {row["transfer_id"] for row in rows}
+
+
+async def transfers_behind(session: Session, payments: Collection[str]) -> dict[str, str]:
+    """For each of these payments on connected accounts that Stripe listed a transfer for: which."""
+    rows = await session.all(
+        "SELECT destination_payment, transfer_id FROM transfer_comparisons"
+        " WHERE destination_payment IN {each:payments} AND destination_payment <> ''",
+        payments=sorted(payments),
+    )
+    return {row["destination_payment"]: row["transfer_id"] for row in rows}
+
+
+async def payouts_listed(session: Session, transfer_ids: Collection[str]) -> dict[str, str]:
+    """For each of these transfers that Stripe listed as one of ours: the payout that it names."""
+    rows = await session.all(
+        "SELECT transfer_id, payout_id FROM transfer_comparisons"
+        " WHERE transfer_id IN {each:ids} AND payout_id <> ''",
+        ids=sorted(transfer_ids),
+    )
+    return {row["transfer_id"]: row["payout_id"] for row in rows}

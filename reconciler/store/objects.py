@@ -42,7 +42,8 @@ _SAVE = Batch(
         " amount = excluded.amount, currency = excluded.currency, created = excluded.created,"
         " as_of = excluded.as_of, origin = excluded.origin, api_version = excluded.api_version,"
         " detail = excluded.detail, peak = excluded.peak, tied = excluded.tied,"
-        " fetched_at = excluded.fetched_at, needs = excluded.needs"
+        " fetched_at = excluded.fetched_at, needs = excluded.needs,"
+        " revision = objects.revision + 1"
     ),
 )
 
@@ -130,10 +131,11 @@ async def page(
 
 
 async def families_after(session: Session, family: str, limit: int) -> list[str]:
-    """The platform's families in order, after the given one: for walking all of them."""
+    """The families that have books, in order, after the given one: for walking all of them."""
     rows = await session.many(
         "SELECT DISTINCT family FROM objects WHERE family > :after"
-        " AND stripe_account = 'platform' ORDER BY family LIMIT :limit",
+        " AND (stripe_account = 'platform' OR stripe_account IN"
+        " (SELECT m.stripe_account FROM account_mirrors m)) ORDER BY family LIMIT :limit",
         after=family,
         limit=limit,
     )
@@ -202,10 +204,12 @@ async def settled(session: Session, as_of: Mapping[str, int]) -> None:
 
 
 async def due_fetches(session: Session, now: int, limit: int) -> list[Row]:
-    """Objects whose reading is due, the longest waiting first."""
+    """Objects whose reading is due, the longest waiting first; their family, where it is known."""
     return await session.all(
-        "SELECT object_id, stripe_account, reason, attempts FROM fetches"
-        " WHERE next_attempt_at <= :now ORDER BY next_attempt_at, object_id LIMIT :limit",
+        "SELECT f.object_id, f.stripe_account, f.reason, f.attempts,"
+        " COALESCE(o.family, '') AS family FROM fetches f"
+        " LEFT JOIN objects o ON o.id = f.object_id"
+        " WHERE f.next_attempt_at <= :now ORDER BY f.next_attempt_at, f.object_id LIMIT :limit",
         now=now,
         limit=limit,
     )

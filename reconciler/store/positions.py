@@ -92,3 +92,14 @@ async def after(session: Session, reference: str, limit: int) -> list[Position]:
         limit=limit,
     )
     return [_as_position(row) for row in rows]
+
+
+async def without_adjustment(session: Session, limit: int) -> list[Position]:
+    """Positions of adjustments of which there is no record."""
+    rows = await session.all(
+        f"SELECT {_COLUMNS} FROM positions WHERE kind = 'adjustment' AND lines <> '[]'"
+        " AND NOT EXISTS (SELECT 1 FROM adjustments a WHERE a.id = positions.reference)"
+        " ORDER BY reference LIMIT :limit",
+        limit=limit,
+    )
+    return [_as_position(row) for row in rows]

@@ -13,7 +13,7 @@ from reconciler.store.database import Batch, Row, Session
 FINDING_COLUMNS = (
     "id, kind, cause, status, stripe_account, reference, currency, stripe_amount, books_amount,"
     " difference, at_risk, first_seen, last_seen, expected_clear_by, cleared_at, evidence,"
-    " proposed_repair, explanation"
+    " proposed_repair, explanation, suppression, resolution, assignee"
 )
 
 _FINDINGS = Batch(
@@ -37,6 +37,7 @@ _FINDINGS = Batch(
         ("evidence", "text"),
         ("proposed_repair", "text"),
         ("explanation", "text"),
+        ("suppression", "text"),
     ),
     tail=(
         "ON CONFLICT (id) DO UPDATE SET cause = excluded.cause, status = excluded.status,"
@@ -44,12 +45,14 @@ _FINDINGS = Batch(
         " difference = excluded.difference, at_risk = excluded.at_risk,"
         " last_seen = excluded.last_seen, expected_clear_by = excluded.expected_clear_by,"
         " evidence = excluded.evidence, proposed_repair = excluded.proposed_repair,"
-        " explanation = excluded.explanation"
+        " explanation = excluded.explanation, suppression = excluded.suppression,"
+        " resolution = ''"
     ),
 )
 
 _RUN_FINDINGS = Batch(
-    "run_findings", (("run_id", "text"), ("finding_id", "text"), ("body", "text"))
+    "run_findings",
+    (("run_id", "text"), ("finding_id", "text"), ("body", "text"), ("place", "bigint")),
 )
 
 Key = tuple[str, str, str, str]
@@ -65,10 +68,16 @@ def key_of(finding: Finding) -> Key:
     )
 
 
+def key_of_row(row: Row) -> Key:
+    """The same of a finding as it is stored."""
+    return row["stripe_account"], row["reference"], row["currency"], row["kind"]
+
+
 async def living(session: Session) -> dict[Key, Row]:
-    """Findings that have not cleared, by what makes them one: their id and when first seen."""
+    """Findings that have not cleared, by what makes them one: their id, when first seen, and how
+    they stand."""
     rows = await session.all(
-        "SELECT id, stripe_account, reference, currency, kind, first_seen FROM findings"
+        "SELECT id, stripe_account, reference, currency, kind, first_seen, status FROM findings"
         " WHERE status <> 'cleared'"
     )
     return {(r["stripe_account"], r["reference"], r["currency"], r["kind"]): r for r in rows}
@@ -92,7 +101,7 @@ def _row(id: str, first_seen: int, finding: Finding, now: int) -> tuple[object, 
         id,
         finding.kind.value,
         finding.cause.value,
-        "timing" if finding.is_timing(now) else "open",
+        finding.status(now),
         finding.stripe_account,
         finding.reference,
         finding.currency,
@@ -107,6 +116,7 @@ def _row(id: str, first_seen: int, finding: Finding, now: int) -> tuple[object, 
         msgspec.json.encode(finding.evidence).decode(),
         finding.repair,
         finding.explanation,
+        finding.suppression,
     )
 
 
@@ -135,7 +145,10 @@ async def save_run(session: Session, run: dict[str, Any], found: Sequence[dict[s
             for name in ("coverage", "bridge", "drift", "counts")
         },
     )
-    rows = [(run["id"], body["id"], msgspec.json.encode(body).decode()) for body in found]
+    rows = [
+        (run["id"], body["id"], msgspec.json.encode(body).decode(), place)
+        for place, body in enumerate(found, 1)
+    ]
     await session.write_many(_RUN_FINDINGS, rows)
 
 
@@ -144,7 +157,8 @@ def as_run(row: Row) -> dict[str, Any]:
     decoded = {
         name: msgspec.json.decode(row[name]) for name in ("coverage", "bridge", "drift", "counts")
     }
-    return {**row, **decoded}
+    digests = {name: row[name] or "" for name in ("rules", "seen_sha256", "sha256")}
+    return {**row, **decoded, **digests}
 
 
 def as_finding(row: Row) -> dict[str, Any]:
@@ -152,7 +166,10 @@ def as_finding(row: Row) -> dict[str, Any]:
     return {**row, "evidence": msgspec.json.decode(row["evidence"])}
 
 
-_RUN_COLUMNS = "id, started_at, finished_at, status, coverage, bridge, drift, counts"
+_RUNS = (
+    "SELECT id, started_at, finished_at, status, coverage, bridge, drift, counts, rules,"
+    " seen_sha256, sha256 FROM runs LEFT JOIN run_pins ON run_pins.run_id = runs.id"
+)
 
 
 async def run(session: Session, id: str) -> dict[str, Any] | None:
@@ -160,7 +177,7 @@ async def run(session: Session, id: str) -> dict[str, Any] | None:
     where, values = ("id = :id", {"id": id})
     if id == "latest":
         where, values = "id = (SELECT id FROM runs ORDER BY started_at DESC, id DESC LIMIT 1)", {}
-    row = await session.one(f"SELECT {_RUN_COLUMNS} FROM runs WHERE {where}", **values)
+    row = await session.one(f"{_RUNS} WHERE {where}", **values)
     return as_run(row) if row else None
 
 
@@ -170,7 +187,7 @@ async def runs(
     """Runs, newest first, older than the cursor `(started_at, id)`."""
     started, id = before or (2**62, "")
     rows = await session.all(
-        f"SELECT {_RUN_COLUMNS} FROM runs WHERE started_at < :started"
+        f"{_RUNS} WHERE started_at < :started"
         " OR (started_at = :started AND id < :id) ORDER BY started_at DESC, id DESC LIMIT :limit",
         started=started,
         id=id,
@@ -179,29 +196,28 @@ async def runs(
     return [as_run(row) for row in rows]
 
 
-async def run_findings(session: Session, run_id: str) -> list[dict[str, Any]]:
-    """The findings of a run, as they stood when it was written, by reference."""
-    rows = await session.all("SELECT body FROM run_findings WHERE run_id = :id", id=run_id)
-    found = [msgspec.json.decode(row["body"]) for row in rows]
-    return sorted(found, key=lambda f: (f["currency"], f["kind"], f["reference"]))
-
-
-async def findings(
-    session: Session, limit: int, before: tuple[int, str] | None, status: str = ""
+async def as_of(
+    session: Session, moment: int, limit: int, before: tuple[int, str] | None
 ) -> list[dict[str, Any]]:
-    """Findings, the newest first; of one status, or of all that have not cleared."""
-    seen, id = before or (2**62, "")
+    """Runs that were finished at that moment or before, newest first, as `runs` has them."""
+    started, id = before or (2**62, "")
     rows = await session.all(
-        f"SELECT {FINDING_COLUMNS} FROM findings WHERE (first_seen < :seen"
-        " OR (first_seen = :seen AND id < :id)) AND ((CAST(:status AS TEXT) = ''"
-        " AND status <> 'cleared') OR status = :status)"
-        " ORDER BY first_seen DESC, id DESC LIMIT :limit",
-        seen=seen,
+        f"{_RUNS} WHERE started_at <= :moment AND finished_at <= :moment"
+        " AND (started_at < :started OR (started_at = :started AND id < :id))"
+        " ORDER BY started_at DESC, id DESC LIMIT :limit",
+        moment=moment,
+        started=started,
         id=id,
-        status=status,
         limit=limit,
     )
-    return [as_finding(row) for row in rows]
+    return [as_run(row) for row in rows]
+
+
+async def run_findings(session: Session, run_id: str) -> list[dict[str, Any]]:
+    """The findings of a run, as they stood when it was written, by currency, kind and reference."""
+    rows = await session.all("SELECT body FROM run_findings WHERE run_id = :id", id=run_id)
+    found = [msgspec.json.decode(row["body"]) for row in rows]
+    return sorted(found, key=lambda f: (f["currency"], f["kind"], f["reference"], f["id"]))
 
 
 async def finding(session: Session, id: str) -> dict[str, Any] | None:
@@ -218,3 +234,23 @@ async def living_of_kind(session: Session, kind: str) -> list[dict[str, Any]]:
         kind=kind,
     )
     return [as_finding(row) for row in rows]
+
+
+async def living_elsewhere(session: Session, looked: Collection[str]) -> list[dict[str, Any]]:
+    """Findings of connected accounts that stand, as far as those were not looked at now; timing
+    is nothing to report of an account that nobody looks at."""
+    rows = await session.all(
+        f"SELECT {FINDING_COLUMNS} FROM findings WHERE status <> 'cleared'"
+        " AND status IN ('open', 'suppressed') AND stripe_account <> 'platform'"
+        " AND kind <> 'invariant_broken' ORDER BY stripe_account, reference"
+    )
+    return [as_finding(row) for row in rows if row["stripe_account"] not in looked]
+
+
+async def clear_of_accounts(session: Session, accounts: Collection[str], now: int) -> None:
+    """Nobody looks at these accounts any more: what was found in them says nothing now."""
+    rows = await session.all(
+        "SELECT id FROM findings WHERE status <> 'cleared' AND stripe_account IN {each:accounts}",
+        accounts=sorted(accounts),
+    )
+    await clear(session, [row["id"] for row in rows], now)
