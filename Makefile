@@ -4,7 +4,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 STRIPE_CLI := .stripe-cli/node_modules/@stripe/cli/package.json
 
-.PHONY: demo test lint bench stripe-cli clean
+.PHONY: demo test lint bench stories stripe-cli clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,12 @@ lint: $(STAMP)
 
 bench: $(STAMP)           ## speed, as ratios against a reference in the same run
 	$(VENV)/bin/python -m bench
+
+stories: $(STAMP)         ## thousands of stories of commands, faults and crashes; ARGS="--help" tells more
+	$(VENV)/bin/python -m tests.stories $(ARGS)
+
+corpus: $(STAMP)          ## 1,000 planted differences, and what the reports say of them
+	$(VENV)/bin/python -m tests.corpus --differences 1000 $(ARGS)
 
 stripe-cli:               ## the official Stripe CLI for the tests, where npm is there to bring it
 	@test -e $(STRIPE_CLI) || npm install --prefix .stripe-cli --ignore-scripts --no-audit \

@@ -14,8 +14,7 @@ from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import PLATFORM
 from reconciler.moments import rendered
 from reconciler.oversight import views
-from reconciler.reconciling.check import check
-from reconciler.store import inbox, merchants, mirror, objects, runs
+from reconciler.store import inbox, merchants, mirror, objects
 
 
 async def payments(context: Context, request: Request) -> Any:
@@ -129,77 +128,3 @@ async def merchant_balance(context: Context, request: Request) -> Any:
 
 async def platform_balance(context: Context, _: Request) -> Any:
     return {"balances": rendered(await views.platform_balance(context))}
-
-
-async def runs_listed(context: Context, request: Request) -> Any:
-    limit, after = limit_of(request), after_of(request)
-    async with context.database.read(snapshot=True) as session:
-        last = await runs.run(session, after) if after else None
-        if after and last is None:
-            raise unknown_cursor(after)
-        before = (last["started_at"], last["id"]) if last else None
-        found = await runs.runs(session, limit + 1, before)
-    return rendering.listing([run_shown(row) for row in found[:limit]], len(found) > limit)
-
-
-def run_shown(row: dict[str, Any]) -> dict[str, Any]:
-    """A run as the interface has it; its bridge has a route of its own."""
-    return {
-        "id": row["id"],
-        "status": row["status"],
-        "started_at": row["started_at"],
-        "finished_at": row["finished_at"],
-        "coverage": row["coverage"],
-        "drift": row["drift"]["drift"],
-        "timing": row["drift"]["timing"],
-        "findings": row["counts"],
-    }
-
-
-async def run_started(context: Context, request: Request) -> Any:
-    """Mirror and reconcile now. Anything Stripe would not tell makes the run incomplete."""
-    if context.stripe is None:
-        raise Problem(503, "no_stripe_key", "STRIPE_SECRET_KEY is not set; Stripe cannot be asked.")
-    run = await check(context, context.stripe, actor=request.state.actor)
-    return rendered(run_shown(run))
-
-
-async def _run(context: Context, id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    async with context.database.read(snapshot=True) as session:
-        row = await runs.run(session, id)
-        if row is None:
-            raise not_found("run", id)
-        return row, await runs.run_findings(session, row["id"])
-
-
-async def run(context: Context, request: Request) -> Any:
-    row, _ = await _run(context, path_id(request))
-    return rendered(run_shown(row))
-
-
-async def run_bridge(context: Context, request: Request) -> Any:
-    row, _ = await _run(context, path_id(request))
-    return {"run": row["id"], "bridge": rendered(row["bridge"])}
-
-
-async def findings(context: Context, request: Request) -> Any:
-    limit, after = limit_of(request), after_of(request)
-    status = request.query_params.get("status", "")
-    if status not in ("", "open", "timing", "cleared"):
-        raise Problem(400, "bad_status", "status must be open, timing or cleared.")
-    async with context.database.read(snapshot=True) as session:
-        last = await runs.finding(session, after) if after else None
-        if after and last is None:
-            raise unknown_cursor(after)
-        before = (last["first_seen"], last["id"]) if last else None
-        found = await runs.findings(session, limit + 1, before, status)
-    return rendering.listing(found[:limit], len(found) > limit)
-
-
-async def finding(context: Context, request: Request) -> Any:
-    id = path_id(request)
-    async with context.database.read() as session:
-        found = await runs.finding(session, id)
-    if found is None:
-        raise not_found("finding", id)
-    return rendered(found)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from handlers import rendering
 from handlers.answers import stripe_of
-from handlers.bodies import Body, Note, body_of
+from handlers.bodies import Why, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.problems import Problem, not_found, path_id, refused
 from reconciler.context import Context
@@ -21,6 +21,7 @@ from reconciler.domain.approvals import ApprovalStatus
 from reconciler.moments import rendered
 from reconciler.money_out import approvals, views_out
 from reconciler.money_out.approve import Said, approve, decline
+from reconciler.store import adjustments
 from reconciler.store import approvals as stored
 
 STATUSES = tuple(status.value for status in ApprovalStatus)
@@ -28,17 +29,10 @@ STATUSES = tuple(status.value for status in ApprovalStatus)
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Approval(Body):
+class Approval(Why):
     """The digest that the instruction shows, so that what was seen is what is approved."""
 
     digest: Digest
-    reason: Note = ""
-
-
-class Decline(Body):
-    """Why not, if there is anything to say."""
-
-    reason: Note = ""
 
 
 async def listed(context: Context, request: Request) -> Any:
@@ -86,7 +80,7 @@ def declined(kind: str) -> Callable[[Context, Request], Awaitable[Any]]:
     """`POST …/{id}/decline` for payouts or refunds."""
 
     async def answer(context: Context, request: Request) -> Any:
-        asked = await body_of(request, Decline)
+        asked = await body_of(request, Why)
         id, said = path_id(request), Said(request.state.actor, note=asked.reason)
         refusal = await decline(context, kind, id, said, request.state.claim)
         if refusal is not None:
@@ -97,7 +91,9 @@ def declined(kind: str) -> Callable[[Context, Request], Awaitable[Any]]:
 
 
 async def _instruction(context: Context, kind: str, id: str) -> Any:
-    """The payout or refund as it stands after the decision."""
-    view = views_out.payout if kind == "payout" else views_out.refund_request
+    """What was decided on, as it stands after the decision."""
     async with context.database.read(snapshot=True) as session:
+        if kind == "adjustment":
+            return rendered({**(await adjustments.get(session, id) or {})})
+        view = views_out.payout if kind == "payout" else views_out.refund_request
         return rendered(await view(session, id))

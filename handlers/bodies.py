@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -39,6 +40,14 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Note = Annotated[str, StringConstraints(max_length=500)]
+
+
+class Why(Body):
+    """A command that needs no more than its path, and a reason for the audit log if there is one
+    to give."""
+
+    reason: Note = ""
+
 
 B = TypeVar("B", bound=Body)
 
@@ -94,6 +103,12 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         detail = "The body must be one JSON object, as {…}."
         raise Problem(400, "body_not_json", detail)
+    refuse_card_number(value)
+    return value
+
+
+def refuse_card_number(value: dict[str, Any]) -> None:
+    """Raises Problem 400 with the field's name, if a field holds what looks like one."""
     place = card_number(value)
     if place:
         detail = (
@@ -101,7 +116,6 @@ def _parsed(raw: bytes) -> dict[str, Any]:
             " entered on Stripe's own page only."
         )
         raise Problem(400, "card_number_refused", detail, field=place)
-    return value
 
 
 class _Doubtful(ValueError):
@@ -182,5 +196,5 @@ def _sentence(item: dict[str, Any], model: type[Body]) -> str:
         return f"{name} must be a currency in three lower-case letters, such as usd."
     if kind == "value_error":
         return f"{name}: {str(item['msg']).removeprefix('Value error, ')}."
-    words = _TYPES.get(kind) or str(item["msg"]).replace("Input should", "must")
+    words = _TYPES.get(kind) or re.sub("^(Input|String) should", "must", str(item["msg"]))
     return f"{name} {words[0].lower()}{words[1:]}."

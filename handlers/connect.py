@@ -6,29 +6,37 @@ and gives a fresh link to the one account.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from handlers.bodies import Body, Id, Note, body_of
+from handlers.answers import stripe_of
+from handlers.bodies import Id, Why, body_of
 from handlers.problems import Problem, not_found, path_id, refused
 from reconciler.context import Context
 from reconciler.domain.countries import NAMES
+from reconciler.domain.cross_border import Agreement
 from reconciler.domain.onboarding import State, Tenure
 from reconciler.domain.refusals import Refusal
 from reconciler.domain.requirements_words import Asked, capability
-from reconciler.gateway.client import Gateway
 from reconciler.moments import moment
 from reconciler.onboarding.adopt_account import adopt_account
 from reconciler.onboarding.connections import Connection, Holding, connection
 from reconciler.onboarding.disconnect import disconnect
-from reconciler.onboarding.onboard import Wish, onboard
+from reconciler.onboarding.onboard import Way, being_sent, onboard
+from reconciler.onboarding.open_account import BEING_OPENED, Wish
+from reconciler.oversight.audit import Actor
 from reconciler.oversight.keys import Role
+
+LOOKS = 25
+LOOK_SECONDS = 0.2
+"""How often and how long a second click waits for the first: five seconds."""
 
 EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 
@@ -45,25 +53,19 @@ def _email(written: str) -> str:
     return written
 
 
-class ConnectAsked(Body):
+class ConnectAsked(Why):
     """What onboarding begins with; nothing of it is needed to continue."""
 
     country: Annotated[str, AfterValidator(_country)] | None = None
     email: Annotated[str, AfterValidator(_email)] | None = None
+    service_agreement: Literal["full", "recipient"] = "full"
     stripe_account: Id | None = None
 
 
-class DisconnectAsked(Body):
+class DisconnectAsked(Why):
     """Whether to insist, and why."""
 
     force: bool = False
-    reason: Note = ""
-
-
-def stripe_of(context: Context) -> Gateway:
-    if context.stripe is None:
-        raise Problem(503, "no_stripe_key", "STRIPE_SECRET_KEY is not set; Stripe cannot be asked.")
-    return context.stripe
 
 
 async def started(context: Context, request: Request) -> Any:
@@ -72,8 +74,9 @@ async def started(context: Context, request: Request) -> Any:
     asked = await body_of(request, ConnectAsked)
     if asked.stripe_account is not None:
         return await _adopted(context, request, merchant, asked)
-    wish = Wish(asked.country or "", asked.email or "")
-    way = await onboard(context, stripe_of(context), merchant, wish, actor)
+    agreement = Agreement(asked.service_agreement)
+    wish = Wish(asked.country or "", asked.email or "", agreement, asked.reason)
+    way = await _way(context, merchant, wish, actor)
     if isinstance(way, Refusal):
         raise refused(way)
     answer = {
@@ -85,17 +88,28 @@ async def started(context: Context, request: Request) -> Any:
     return Response(msgspec.json.encode(answer), 200, headers, media_type="application/json")
 
 
+async def _way(context: Context, merchant: str, wish: Wish, actor: Actor) -> Way | Refusal:
+    """A fresh link. Whoever clicks while somebody else's click is opening the account waits for
+    that, and gets a link of their own to the same account."""
+    stripe = stripe_of(context)
+    for _ in range(LOOKS):
+        way = await onboard(context, stripe, merchant, wish, actor)
+        if way is not BEING_OPENED or not await being_sent(context, merchant):
+            return way
+        await asyncio.sleep(LOOK_SECONDS)
+    return BEING_OPENED
+
+
 async def _adopted(
     context: Context, request: Request, merchant: str, asked: ConnectAsked
 ) -> dict[str, Any]:
     """The merchant's money goes to that account from now on: an admin's decision."""
     _admin_only(request, "stripe_account")
-    if asked.country is not None or asked.email is not None:
-        sentence = "stripe_account stands alone: the account has its country and address already."
+    if asked.model_fields_set - {"reason"} != {"stripe_account"}:
+        sentence = "stripe_account stands alone: the account is opened already, as what it is."
         raise Problem(400, "invalid_body", sentence, field="stripe_account")
-    account = asked.stripe_account or ""
-    stripe = stripe_of(context)
-    refusal = await adopt_account(context, stripe, merchant, account, request.state.actor)
+    account, actor, why = asked.stripe_account or "", request.state.actor, asked.reason
+    refusal = await adopt_account(context, stripe_of(context), merchant, account, actor, reason=why)
     if refusal is not None:
         raise refused(refusal)
     return await _shown(context, merchant)
@@ -180,6 +194,7 @@ def _account(holding: Holding) -> dict[str, Any]:
         "receives_payouts": standing.receives_payouts,
         "reaches_bank": standing.reaches_bank,
         "details_submitted": detail.get("details_submitted") is True,
+        "service_agreement": detail.get("service_agreement") or None,
         "capabilities": [
             {"name": name, "status": status, "words": capability(name)}
             for name, status in sorted(detail.get("capabilities", {}).items())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -20,16 +21,14 @@ from starlette.responses import RedirectResponse, Response
 from handlers import audit
 from handlers.auth import authorise
 from handlers.evidence import money, tables
-from handlers.files import run_file
-from handlers.problems import TITLES, Problem, not_found, path_id
+from handlers.problems import TITLES, Problem
 from handlers.state import State
 from handlers.waterfall import waterfall
 from reconciler.context import Context
 from reconciler.moments import moment
 from reconciler.oversight import audit as audits
-from reconciler.oversight.keys import Role
+from reconciler.oversight.keys import Role, role_named
 from reconciler.oversight.payment_systems import payment_systems
-from reconciler.store import inbox, runs
 from reconciler.store.database import DatabaseUnavailable
 
 POLICY = (
@@ -37,10 +36,25 @@ POLICY = (
     " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 YEAR = 365 * 86400
-RECENT = 8
 AUDIT_PAGE = 50
 LINKED = 4
 """How many findings a line of the bridge links to by name before it only says how many more."""
+
+PLACES = (
+    ("/console/runs/latest", "Latest run", Role.VIEWER),
+    ("/console/findings", "Findings", Role.VIEWER),
+    ("/console/bank-payouts", "Bank payouts", Role.VIEWER),
+    ("/console/approvals", "Approvals", Role.VIEWER),
+    ("/console/invoices", "Invoices", Role.VIEWER),
+    ("/console/merchants", "Merchants", Role.VIEWER),
+    ("/console/delivery", "Delivery", Role.VIEWER),
+    ("/console/payment-systems", "Payment systems", Role.VIEWER),
+    ("/console/audit", "Audit log", Role.FINANCE),
+)
+"""What every page links to, for whoever may see it."""
+
+_reader: ContextVar[Role] = ContextVar("reader", default=Role.VIEWER)
+"""The role of whoever asked for the page that is being rendered."""
 
 Page = Callable[[Context, Request], Awaitable[Response]]
 Finding = Mapping[str, Any]
@@ -116,7 +130,8 @@ _pages.globals.update(
 
 
 def render(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-    body = _pages.get_template(template).render(**values)
+    places = [(path, name) for path, name, role in PLACES if _reader.get() >= role]
+    body = _pages.get_template(template).render(places=places, **values)
     headers = {
         "Content-Security-Policy": POLICY,
         "X-Content-Type-Options": "nosniff",
@@ -139,29 +154,6 @@ async def stylesheet(_: Context, __: Request) -> Response:
     return Response(STYLE, 200, headers, media_type="text/css; charset=utf-8")
 
 
-async def run(context: Context, request: Request) -> Response:
-    """One run: its verdict, its bridges and its findings."""
-    id = path_id(request)
-    async with context.database.read(snapshot=True) as session:
-        row = await runs.run(session, id)
-        found = await runs.run_findings(session, row["id"]) if row else []
-        events = await inbox.counts(session)
-        recent = await runs.runs(session, RECENT, None)
-    if row is None and (id != "latest" or recent):
-        raise not_found("run", id)
-    values = {"recent": recent, "events": events, "now": context.now()}
-    if row is None:
-        return render("empty.html", values)
-    listed = {finding["id"]: finding for finding in found}
-    groups = {"open": by_weight(found, timing=False), "timing": by_weight(found, timing=True)}
-    return render("run.html", {**values, "run": row, "by_id": listed, "groups": groups})
-
-
-async def export(context: Context, request: Request) -> Response:
-    """A run's findings as a spreadsheet, for whoever the browser already knows."""
-    return await run_file(context, path_id(request), "csv")
-
-
 async def audit_log(context: Context, request: Request) -> Response:
     """Who did what, newest first."""
     rows, more, asked = await audit.page(context, request, AUDIT_PAGE)
@@ -181,8 +173,6 @@ PAGES: dict[str, Page] = {
     "/console": home,
     "/console/": home,
     "/console/style.css": stylesheet,
-    "/console/runs/{id}": run,
-    "/console/runs/{id}/findings.csv": export,
     "/console/audit": audit_log,
     "/console/payment-systems": systems,
 }
@@ -199,10 +189,12 @@ def guarded(
     """The page for whoever holds a key of this role, or the page's own; the browser asks for it."""
 
     async def endpoint(request: Request) -> Response:
+        _reader.set(Role.VIEWER)
         try:
             if page not in OPEN:
                 request.state.request_id = state.context.new_id("req")
-                await authorise(state, request, ROLES.get(page, role))
+                actor = await authorise(state, request, ROLES.get(page, role))
+                _reader.set(role_named(actor.role))
             return await page(state.context, request)
         except Problem as problem:
             answer = _problem(problem)

@@ -1,22 +1,22 @@
 """The console's page of what waits for a second person, and the form with which they decide.
 
 The only page that does more than read. It carries the digest of what it shows, so that what was
-seen is what is decided on; a form that no page of ours sent is refused.
+seen is what is decided on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from handlers.answers import stripe_of
 from handlers.console import Page, render
+from handlers.forms import form_of, note_of
 from handlers.problems import Problem, not_found, path_id, refused
-from handlers.same_origin import require_same_origin
 from reconciler.context import Context
 from reconciler.money_out.approve import Said, approve, decline
 from reconciler.oversight.keys import Role, role_named
@@ -25,8 +25,6 @@ from reconciler.store.database import Session
 
 LISTED = 100
 LATELY = 10
-LARGEST_FORM = 16 * 1024
-LONGEST_NOTE = 500
 
 
 async def page(context: Context, request: Request) -> Response:
@@ -60,16 +58,12 @@ async def _findings(session: Session, row: dict[str, Any]) -> Sequence[dict[str,
 
 async def decided(context: Context, request: Request) -> Response:
     """The form: `decision`, the `digest` of what the page showed, and a `reason`."""
-    require_same_origin(request, context.base_url)
-    id, form = path_id(request), await _form(request)
+    id, form = path_id(request), await form_of(request)
     async with context.database.read() as session:
         row = await approvals.get(session, id)
     if row is None:
         raise not_found("approval of", id)
-    kind, note = row["kind"], form.get("reason", "").strip()
-    if len(note) > LONGEST_NOTE or "\x00" in note:
-        raise Problem(400, "bad_reason", f"The reason must be at most {LONGEST_NOTE} characters.")
-    said = Said(request.state.actor, form.get("digest", ""), note)
+    kind, said = row["kind"], Said(request.state.actor, form.get("digest", ""), note_of(form))
     match form.get("decision"):
         case "approve":
             refusal = await approve(context, stripe_of(context), kind, id, said, None)
@@ -80,23 +74,6 @@ async def decided(context: Context, request: Request) -> Response:
     if refusal is not None:
         raise refused(refusal)
     return RedirectResponse(f"/console/approvals?{urlencode({'decided': id})}", 303)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small form, each once."""
-    raw = bytearray()
-    async for piece in request.stream():
-        raw += piece
-        if len(raw) > LARGEST_FORM:
-            raise Problem(413, "body_too_large", "The form is larger than 16 KiB.")
-    try:
-        pairs = parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=10, errors="strict")
-    except ValueError:
-        raise Problem(400, "bad_form", "The form cannot be read; open the page again.") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise Problem(400, "bad_form", "A field of the form came twice; open the page again.")
-    return form
 
 
 PAGES: dict[str, Page] = {"/console/approvals": page}

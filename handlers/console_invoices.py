@@ -1,6 +1,7 @@
 """The console's pages about invoices and the runs that debit them: lists, and each by itself.
 
-They only read. While a run is going on, its page loads itself again every few seconds.
+They only read, but for the button that makes a pay link. While a run is going on, its page loads
+itself again every few seconds.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from handlers.console import Page, render
-from handlers.problems import not_found, path_id
+from handlers.forms import form_of, note_of
+from handlers.problems import not_found, path_id, refused
 from reconciler.context import Context
-from reconciler.domain.invoices import InvoiceStatus
-from reconciler.invoicing import debit_runs, invoices
+from reconciler.domain.invoices import DEBITABLE, InvoiceStatus
+from reconciler.domain.refusals import Refusal
+from reconciler.invoicing import debit_runs, invoices, pay_page
+from reconciler.invoicing.pay_page import PayLink
+from reconciler.oversight.keys import Role, role_named
 from reconciler.store import customers, debits
 from reconciler.store import invoices as stored
 
@@ -28,7 +33,7 @@ STATUS_WORDS = {
     InvoiceStatus.SCHEDULED: ("scheduled", "declined, and planned again"),
     InvoiceStatus.DEBITING: ("debiting", "on its way, or its outcome is not known yet"),
     InvoiceStatus.PROCESSING: ("processing", "Stripe has it; its outcome comes later"),
-    InvoiceStatus.REQUIRES_CUSTOMER: ("customer must act", "nothing can be tried until then"),
+    InvoiceStatus.REQUIRES_CUSTOMER: ("customer must act", "nothing is tried before that"),
     InvoiceStatus.FAILED: ("failed", "Stripe refused the request: a person must look"),
     InvoiceStatus.UNCOLLECTIBLE: ("uncollectible", "every try of the plan was declined"),
     InvoiceStatus.PAID: ("paid", "the money came"),
@@ -41,6 +46,13 @@ ATTENTION_WORDS = {
     "other_card": "to leave another card: the bank will never accept this one",
     "no_card": "to leave a card",
 }
+NEXT_STEP = {
+    InvoiceStatus.REQUIRES_CUSTOMER: "Send the customer a pay link.",
+    InvoiceStatus.UNCOLLECTIBLE: "Have the customer leave another card (a pay link leads there),"
+    " or cancel the invoice.",
+    InvoiceStatus.FAILED: "Look at what Stripe says, put it right, and debit the invoice again.",
+}
+TWICE = "Paid twice. Ask which payment the customer meant, and refund the other; its finding is in"
 OUTCOME_WORDS = {
     "": "waiting",
     "paid": "paid",
@@ -106,6 +118,21 @@ def _tiles(counts: list[Mapping[str, Any]]) -> list[tuple[InvoiceStatus, int, li
 
 async def one(context: Context, request: Request) -> Response:
     """One invoice: where it stands, its card, its payments and every try."""
+    return await _invoice_page(context, request, None)
+
+
+async def pay_link(context: Context, request: Request) -> Response:
+    """The form: a fresh link, shown this once on the invoice's page, and a `reason`."""
+    reason = note_of(await form_of(request))
+    found = await pay_page.link(context, path_id(request), request.state.actor, reason)
+    if isinstance(found, Refusal):
+        raise refused(found)
+    response = await _invoice_page(context, request, found)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def _invoice_page(context: Context, request: Request, link: PayLink | None) -> Response:
     id = path_id(request)
     found = await invoices.shown(context, id)
     if found is None:
@@ -115,8 +142,19 @@ async def one(context: Context, request: Request) -> Response:
         listed_cards = await customers.cards(session, found["customer"])
     saved = {card["payment_method"]: card for card in listed_cards}
     current = next((card for card in saved.values() if card["status"] == "current"), None)
-    values = {"it": found, "customer": owner, "cards": saved, "current": current}
-    return _page("invoice.html", values)
+    came = [each for each in found["payments"] if each["status"] == "succeeded"]
+    status, reader = InvoiceStatus(found["status"]), role_named(request.state.actor.role)
+    step = TWICE if len(came) > 1 else NEXT_STEP.get(status, "")
+    values = {"it": found, "customer": owner, "cards": saved, "current": current, "step": step}
+    return _page(
+        "invoice.html",
+        {
+            **values,
+            "twice": len(came) > 1,
+            "link": link,
+            "may_link": status in DEBITABLE and reader >= Role.OPERATOR,
+        },
+    )
 
 
 async def runs(context: Context, _: Request) -> Response:
@@ -146,8 +184,19 @@ async def run(context: Context, request: Request) -> Response:
         "more": items[PAGE - 1]["invoice"] if len(items) > PAGE else "",
         "after": after,
         "outcome": outcome,
+        "tiles": _by_outcome(found),
     }
     return _page("debit_run.html", values, going_on=_going_on([found]))
+
+
+def _by_outcome(run: Mapping[str, Any]) -> list[tuple[str, int, list[Any]]]:
+    """For each outcome in a run: how many invoices had it, and their sum in each currency."""
+    found = []
+    for outcome in OUTCOME_WORDS:
+        rows = [row for row in run["outcomes"] if row["outcome"] == outcome]
+        if rows:
+            found.append((outcome, sum(row["invoices"] for row in rows), rows))
+    return found
 
 
 def _going_on(found: list[dict[str, Any]]) -> bool:
@@ -167,3 +216,4 @@ PAGES: dict[str, Page] = {
     "/console/debit-runs": runs,
     "/console/debit-runs/{id}": run,
 }
+FORMS: dict[str, Page] = {"/console/invoices/{id}/pay-link": pay_link}

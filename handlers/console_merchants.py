@@ -15,8 +15,11 @@ from reconciler.domain.onboarding import State
 from reconciler.domain.requirements_words import capability
 from reconciler.onboarding.connections import connection, connections
 from reconciler.oversight import views
+from reconciler.reconciling import leg_views
+from reconciler.store import account_mirrors, merchants
 
 PAGE = 100
+LEGS = 25
 
 STATE_WORDS = {
     State.NOT_STARTED: "not started",
@@ -51,14 +54,26 @@ async def listed(context: Context, request: Request) -> Response:
 
 
 async def one(context: Context, request: Request) -> Response:
-    """One merchant: its standing, what is asked of it, its balances, its accounts over time."""
+    """One merchant: its standing, what is asked of it, its balances, what became of the money that
+    was sent to it, its accounts over time."""
     id = path_id(request)
     async with context.database.read(snapshot=True) as session:
         found = await connection(session, id)
         balances = await views.merchant_balance(session, id) if found else []
+        legs = await leg_views.of_merchant(session, id, LEGS) if found else []
+        mirrors = await account_mirrors.of_merchant(session, id) if found else []
+        own = await merchants.get(session, id)
     if found is None:
         raise not_found("merchant", id)
-    values = {"it": found, "balances": balances, "now": context.now(), **WORDS}
+    values = {
+        "it": found,
+        "balances": balances,
+        "legs": legs,
+        "mirror": bool(own and own["mirror"]),
+        "mirrors": {row["stripe_account"]: row for row in mirrors},
+        "now": context.now(),
+        **WORDS,
+    }
     return render("merchant.html", values)
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from handlers import rendering
 from handlers.answers import made, stripe_of
-from handlers.bodies import Body, Currency, Id, Name, body_of
+from handlers.bodies import Currency, Id, Name, Why, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.problems import not_found, path_id, refused
 from reconciler.context import Context
@@ -36,7 +36,7 @@ def _one_line(written: str) -> str:
     return written
 
 
-class CustomerAsked(Body):
+class CustomerAsked(Why):
     """A customer under an id of the caller's own."""
 
     id: Id
@@ -45,7 +45,7 @@ class CustomerAsked(Body):
     merchant: Id | None = None
 
 
-class SetupAsked(Body):
+class SetupAsked(Why):
     """Where the customer goes after Stripe's page, and the currency that the card is for."""
 
     return_url: str = ""
@@ -63,6 +63,7 @@ async def created(context: Context, request: Request) -> Any:
         asked.email or "",
         asked.merchant or "",
         request.state.actor,
+        reason=asked.reason,
     )
     if isinstance(found, Refusal):
         raise refused(found)
@@ -101,6 +102,7 @@ async def card_setup_started(context: Context, request: Request) -> Any:
         request.state.actor,
         currency=asked.currency,
         return_url=asked.return_url,
+        reason=asked.reason,
     )
     if isinstance(page, Refusal):
         raise refused(page)

@@ -16,9 +16,13 @@ from reconciler.domain.money import major
 from reconciler.moments import MOMENTS
 
 TITLES = {
+    "rule": "The rule that decided",
     "object": "Stripe's object, as last seen",
     "balance_transaction": "Stripe's balance transactions",
-    "event": "Events received",
+    "event": "Events, how they were delivered, and what each told",
+    "record": "Records that are not what their events say",
+    "row": "Rows that somebody else wrote to",
+    "clearing": "What each of our own links gives, from events to entries",
     "ledger_transaction": "Ledger entries in its clearing account, debits positive",
     "transfer_id": "Stripe's transfer",
     "stream": "What was read",
@@ -26,7 +30,18 @@ TITLES = {
 }
 """What a row is about, by the first field that it has of these, in the order they are shown."""
 
-AMOUNTS = frozenset({"amount", "fee", "amount_reversed"})
+AMOUNTS = frozenset(
+    {
+        "amount",
+        "fee",
+        "amount_reversed",
+        "posted",
+        "adjusted",
+        "position",
+        "by_records",
+        "by_events",
+    }
+)
 MINUS = "\N{MINUS SIGN}"
 
 

@@ -10,25 +10,26 @@ from starlette.responses import Response
 
 from handlers import rendering
 from handlers.answers import made, stripe_of
-from handlers.bodies import Amount, Body, Currency, Id, Note, body_of
+from handlers.bodies import Amount, Currency, Id, Note, Why, body_of, refuse_card_number
 from handlers.paging import after_of, limit_of, unknown_cursor
-from handlers.payouts import Nothing
 from handlers.problems import Problem, not_found, path_id, refused
 from reconciler.context import Context
 from reconciler.domain.invoices import Draft, InvoiceStatus, flaws
 from reconciler.domain.refusals import Refusal
 from reconciler.invoicing import debit_runs, invoices, pay_page
 from reconciler.invoicing.debit import Asked, debit
+from reconciler.invoicing.import_invoices import import_file, import_shown
 from reconciler.moments import moment, rendered
 from reconciler.store import debits
 from reconciler.store import invoices as stored
 from reconciler.store.database import Row
 
 LARGEST_FILE_BYTES = 16 * 1024 * 1024
+LONGEST_REASON = 500
 FLAGS = {"": False, "false": False, "true": True}
 
 
-class InvoiceAsked(Body):
+class InvoiceAsked(Why):
     """An invoice under an id of the caller's own, to be debited on its day."""
 
     id: Id
@@ -57,25 +58,27 @@ async def created(context: Context, request: Request) -> Any:
         errors = [{"field": flaw.field, "detail": flaw.message} for flaw in wrong]
         first = wrong[0]
         raise Problem(400, first.code, first.message, field=first.field, errors=errors)
-    found = await invoices.create(context, draft, request.state.actor)
+    found = await invoices.create(context, draft, request.state.actor, asked.reason)
     if isinstance(found, Refusal):
         raise refused(found)
     return made(invoices.invoice_shown(found))
 
 
 async def imported(context: Context, request: Request) -> Any:
-    """`?dry_run=true`, `?all_or_nothing=true`: a CSV file, and a report of every bad line."""
+    """`?dry_run=true`, `?all_or_nothing=true`, `?reason=`: a CSV file, and a report of every bad
+    line."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "text/csv":
         raise Problem(415, "not_csv", "Send the file as text/csv.")
-    outcome = await invoices.import_file(
+    outcome = await import_file(
         context,
         await _file(request),
         request.state.actor,
         all_or_nothing=_flag(request, "all_or_nothing"),
         dry_run=_flag(request, "dry_run"),
+        reason=_reason(request),
     )
-    return invoices.import_shown(outcome)
+    return import_shown(outcome)
 
 
 async def _file(request: Request) -> bytes:
@@ -97,6 +100,15 @@ def _flag(request: Request, name: str) -> bool:
     if written not in FLAGS:
         raise Problem(400, "bad_flag", f"{name} must be true or false.", field=name)
     return FLAGS[written]
+
+
+def _reason(request: Request) -> str:
+    written = request.query_params.get("reason", "")
+    if len(written) > LONGEST_REASON or "\x00" in written:
+        detail = f"reason must be at most {LONGEST_REASON} characters."
+        raise Problem(400, "bad_reason", detail, field="reason")
+    refuse_card_number({"reason": written})
+    return written
 
 
 async def listed(context: Context, request: Request) -> Any:
@@ -136,19 +148,18 @@ async def one(context: Context, request: Request) -> Any:
 
 async def debited(context: Context, request: Request) -> Any:
     """One try now, if the invoice is due and its card may be tried."""
-    await body_of(request, Nothing)
-    asked = Asked(request.state.actor, claim=request.state.claim)
+    why = await body_of(request, Why)
+    asked = Asked(request.state.actor, claim=request.state.claim, reason=why.reason)
     found = await debit(context, stripe_of(context), path_id(request), asked)
     return await _answered(context, found)
 
 
 async def cancelled(context: Context, request: Request) -> Any:
     """The invoice will not be charged."""
-    await body_of(request, Nothing)
-    id = path_id(request)
-    return await _answered(
-        context, await invoices.cancel(context, stripe_of(context), id, request.state.actor)
-    )
+    why = await body_of(request, Why)
+    who, stripe = request.state.actor, stripe_of(context)
+    found = await invoices.cancel(context, stripe, path_id(request), who, why.reason)
+    return await _answered(context, found)
 
 
 async def _answered(context: Context, found: Row | Refusal) -> Any:
@@ -159,8 +170,8 @@ async def _answered(context: Context, found: Row | Refusal) -> Any:
 
 async def pay_link(context: Context, request: Request) -> Any:
     """An address to send to the customer: `{"url", "expires_at"}`."""
-    await body_of(request, Nothing)
-    found = await pay_page.link(context, path_id(request), request.state.actor)
+    why = await body_of(request, Why)
+    found = await pay_page.link(context, path_id(request), request.state.actor, why.reason)
     if isinstance(found, Refusal):
         raise refused(found)
     body = {"url": found.url, "expires_at": moment(found.expires_at)}
@@ -183,9 +194,9 @@ async def runs_listed(context: Context, request: Request) -> Any:
 async def run_started(context: Context, request: Request) -> Any:
     """What is due now is in a run: a new one, or the one that is not finished. The job `debit_due`
     works through it; its progress can be read meanwhile."""
-    await body_of(request, Nothing)
+    why = await body_of(request, Why)
     stripe_of(context)
-    id = await debit_runs.begin(context, request.state.actor)
+    id = await debit_runs.begin(context, request.state.actor, why.reason)
     return made(await _run(context, id), 202)
 
 

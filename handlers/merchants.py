@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import StrictBool, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
 from handlers import rendering
 from handlers.answers import made
-from handlers.bodies import Body, Name, body_of
+from handlers.bodies import Name, Why, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.problems import not_found, path_id, refused
 from reconciler.context import Context
@@ -18,6 +18,7 @@ from reconciler.domain.refusals import Refusal
 from reconciler.moments import rendered
 from reconciler.money_out import views_out
 from reconciler.onboarding.add_merchant import add_merchant
+from reconciler.onboarding.mirror_merchant import mirror_merchant
 from reconciler.store import merchants
 
 MerchantId = Annotated[
@@ -26,7 +27,7 @@ MerchantId = Annotated[
 Country = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2})?$")]
 
 
-class Asked(Body):
+class Asked(Why):
     """`POST /v1/merchants`"""
 
     id: MerchantId
@@ -37,11 +38,26 @@ class Asked(Body):
 async def asked(context: Context, request: Request) -> Response:
     """`POST /v1/merchants`: the same again is the same merchant."""
     body = await body_of(request, Asked)
-    actor = request.state.actor
-    done = await add_merchant(context, body.id, body.name, body.country, actor=actor)
+    actor, why = request.state.actor, body.reason
+    done = await add_merchant(context, body.id, body.name, body.country, actor=actor, reason=why)
     if isinstance(done, Refusal):
         raise refused(done)
     return made(await _shown(context, body.id))
+
+
+class Mark(Why):
+    """`PUT /v1/merchants/{id}/mirror`"""
+
+    mirror: StrictBool
+
+
+async def marked(context: Context, request: Request) -> Any:
+    """`PUT /v1/merchants/{id}/mirror`: whether its accounts are reconciled like the platform's."""
+    id, body = path_id(request), await body_of(request, Mark)
+    done = await mirror_merchant(context, id, body.mirror, request.state.actor, body.reason)
+    if isinstance(done, Refusal):
+        raise refused(done)
+    return rendered(await _shown(context, id))
 
 
 async def _shown(context: Context, id: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reconciler.context import Context
+from reconciler.domain.delivery import Fate
 from reconciler.gateway.breaker import State
 from reconciler.oversight.figures import Figures, read_figures
 
@@ -56,6 +57,7 @@ def _families(read: Figures) -> Iterator[Metric]:
     yield from _report(read)
     yield from _commands(read)
     yield from _jobs(read)
+    yield from _delivery(read.delivery)
     if read.traffic is not None:
         yield from _calls(read.traffic["calls"])
         yield from _budget(read.traffic["budget"])
@@ -160,6 +162,48 @@ def _jobs(read: Figures) -> Iterator[Metric]:
         ["job"],
         [([row["job"]], row["succeeded_at"]) for row in read.jobs],
     )
+
+
+def _delivery(day: dict[str, Any]) -> Iterator[Metric]:
+    """Of the events of the last day; connected accounts count together, and types only if we need
+    them: both are closed lists."""
+    scopes = day["scopes"]
+    yield _gauge(
+        "delivery_events",
+        "Events of the last day that we need, by whose they are and what became of them.",
+        ["scope", "fate"],
+        [([scope, fate.value], row[fate.value]) for scope, row in scopes.items() for fate in Fate],
+    )
+    yield _gauge(
+        "delivery_completeness_ratio",
+        "The share of those that were due which a webhook brought.",
+        ["scope"],
+        [([s], r["completeness"]) for s, r in scopes.items() if r["completeness"] is not None],
+    )
+    yield _gauge(
+        "delivery_type_completeness_ratio",
+        "The same for each type of the platform's own events.",
+        ["type"],
+        [([type], share) for type, share in day["types"].items()],
+    )
+    yield _gauge(
+        "delivery_applied_seconds",
+        "Seconds from created to applied, by quantile.",
+        ["scope", "quantile"],
+        [
+            ([scope, quantile], row[key])
+            for scope, row in scopes.items()
+            for quantile, key in (("0.5", "applied_p50_seconds"), ("0.99", "applied_p99_seconds"))
+            if row[key] is not None
+        ],
+    )
+    yield _gauge(
+        "event_list_behind_seconds",
+        "For how long the list that was read longest ago has not been read to its end.",
+        ["scope"],
+        [([s], r["behind_seconds"]) for s, r in scopes.items() if r["behind_seconds"] is not None],
+    )
+    yield _one("chains_broken", "Updates that do not join, not healed.", day["chains_open"])
 
 
 def _calls(calls: dict[str, Any]) -> Iterator[Metric]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from starlette.requests import Request
 
 from handlers.problems import Problem
@@ -11,6 +13,20 @@ DEFAULT_PAGE = 20
 
 Cursor = tuple[int, str]
 """A place in the order of a listing: when its last row was made, and its id."""
+
+
+def require_known(request: Request, known: Collection[str]) -> None:
+    """Raises Problem 400 for a query parameter that is none here, or comes twice: what is misspelt
+    would otherwise be left out without a word."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if name not in known:
+            takes = ", ".join(known) or "none at all"
+            detail = f"There is no parameter {name[:80]!r} here; the parameters are: {takes}."
+            raise Problem(400, "unknown_parameter", detail, field=name[:80])
+        if names.count(name) > 1:
+            detail = f"{name} is there twice; send it once."
+            raise Problem(400, "repeated_parameter", detail, field=name)
 
 
 def limit_of(request: Request) -> int:

@@ -43,6 +43,23 @@ def routes(state: State) -> list[Route]:
     ]
 
 
+NOT_NOW = (
+    "This cannot be done just now. Please try again in a few minutes; if it stays so, write to"
+    " whoever sent you this page."
+)
+LOOKED_AFTER = "A payment of this is being looked after. Please reload this page in a minute."
+TROUBLE = {
+    "no_usable_card": "Your saved card cannot be charged. Please use another one.",
+    "debit_in_progress": LOOKED_AFTER,
+    "other_payment_open": LOOKED_AFTER,
+    "invoice_paid": "This is paid already.",
+    "invoice_refunded": "This was paid, and the money was given back.",
+    "invoice_cancelled": "This is not to be paid any more.",
+}
+"""What a customer is told. The sentences of refusals are for whoever sent the link: they name ids,
+and what to do about them."""
+
+
 def _visited(state: State, visit: Visit) -> Callable[[Request], Awaitable[Response]]:
     """A page for somebody without a key."""
 
@@ -122,11 +139,11 @@ async def _page(context: Context, token: str, refusal: Refusal | None = None) ->
 def _values(found: Seen, token: str, refusal: Refusal | None) -> dict[str, Any]:
     return {
         "invoice": found.invoice,
-        "name": found.name,
+        "payee": found.payee,
         "card": found.card,
         "usable": found.usable,
         "token": token,
-        "refusal": refusal,
+        "trouble": TROUBLE.get(refusal.code, NOT_NOW) if refusal else "",
     }
 
 

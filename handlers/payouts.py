@@ -9,17 +9,18 @@ from starlette.responses import Response
 
 from handlers import rendering
 from handlers.answers import made, stripe_of
-from handlers.bodies import Amount, Body, Currency, Id, body_of
+from handlers.bodies import Amount, Body, Currency, Id, Note, Why, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.problems import Problem, not_found, path_id, refused
 from reconciler.context import Context
 from reconciler.domain.refusals import Refusal
 from reconciler.moments import rendered
 from reconciler.money_out import views_out
-from reconciler.money_out.pay_out import pay_out
-from reconciler.money_out.payout_steps import cancel
+from reconciler.money_out.course import cancel
+from reconciler.money_out.pay_out import PAYOUTS, pay_out
 from reconciler.money_out.reverse import reverse
-from reconciler.store import payouts
+from reconciler.reconciling import leg_views
+from reconciler.store import instructions, payouts
 
 STATUSES = (
     "awaiting_approval",
@@ -40,13 +41,10 @@ class Asked(Body):
     merchant: Id
     amount: Amount
     currency: Currency
+    reason: Note = ""
 
 
-class Nothing(Body):
-    """A command that needs no more than its path."""
-
-
-class Back(Body):
+class Back(Why):
     """`POST /v1/payouts/{id}/reverse`: all that is left, without an amount."""
 
     amount: Amount = 0
@@ -54,7 +52,7 @@ class Back(Body):
 
 async def shown(context: Context, id: str) -> dict[str, Any]:
     """One payout as the interface has it. Raises Problem 404."""
-    async with context.database.read(snapshot=True) as session:
+    async with context.database.read(snapshot=True, brief=True) as session:
         found = await views_out.payout(session, id)
     if found is None:
         raise not_found("payout", id)
@@ -72,6 +70,7 @@ async def asked(context: Context, request: Request) -> Response:
         body.currency,
         actor=request.state.actor,
         claim=request.state.claim,
+        reason=body.reason,
     )
     if isinstance(done, Refusal):
         raise refused(done)
@@ -88,7 +87,7 @@ async def listed(context: Context, request: Request) -> Any:
     if len(merchant) > 255 or "\x00" in merchant:
         raise Problem(400, "bad_merchant", "merchant must be the id of a merchant.")
     async with context.database.read(snapshot=True) as session:
-        last = await payouts.get(session, after) if after else None
+        last = await instructions.get(session, payouts.TABLE, after) if after else None
         if after and last is None:
             raise unknown_cursor(after)
         before = (last["created_at"], last["id"]) if last else None
@@ -98,15 +97,20 @@ async def listed(context: Context, request: Request) -> Any:
 
 
 async def one(context: Context, request: Request) -> Any:
-    """`GET /v1/payouts/{id}`"""
-    return rendered(await shown(context, path_id(request)))
+    """`GET /v1/payouts/{id}`: with each leg that the money has gone, and what differs on it."""
+    id = path_id(request)
+    found = await shown(context, id)
+    async with context.database.read(snapshot=True) as session:
+        legs = await leg_views.of_payout(session, id)
+    return rendered({**found, "legs": legs})
 
 
 async def cancelled(context: Context, request: Request) -> Any:
     """`POST /v1/payouts/{id}/cancel`"""
-    await body_of(request, Nothing)
+    asked = await body_of(request, Why)
     id = path_id(request)
-    done = await cancel(context, id, actor=request.state.actor, claim=request.state.claim)
+    who, claim = request.state.actor, request.state.claim
+    done = await cancel(context, PAYOUTS, id, actor=who, claim=claim, reason=asked.reason)
     if isinstance(done, Refusal):
         raise refused(done)
     return rendered(await shown(context, id))
@@ -123,6 +127,7 @@ async def reversed_(context: Context, request: Request) -> Any:
         body.amount or None,
         actor=request.state.actor,
         claim=request.state.claim,
+        reason=body.reason,
     )
     if isinstance(done, Refusal):
         raise refused(done)

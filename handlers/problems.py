@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ TITLES = {
     405: "Method not allowed",
     409: "Conflict",
     413: "Too large",
+    500: "Something went wrong",
     502: "Stripe did not answer",
     503: "Not available now",
 }
@@ -26,7 +28,8 @@ TITLES = {
 
 class Problem(Exception):
     """An answer other than the one asked for: its status, a stable code, and what to do; where the
-    fault is in the body, the first field at fault, and all of them."""
+    fault is in the body, the first field at fault, and all of them; `more` is what else should be
+    looked at."""
 
     def __init__(
         self,
@@ -37,10 +40,12 @@ class Problem(Exception):
         field: str = "",
         errors: Sequence[Mapping[str, str]] = (),
         retry_after: int = 0,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
         self.field, self.errors, self.retry_after = field, errors, retry_after
+        self.more = more or {}
 
     def response(self) -> Response:
         body = {
@@ -51,6 +56,7 @@ class Problem(Exception):
             "detail": self.detail,
             **({"field": self.field} if self.field else {}),
             **({"errors": list(self.errors)} if self.errors else {}),
+            **self.more,
         }
         headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
         if self.retry_after:
@@ -73,6 +79,18 @@ async def no_route(request: Request, error: Exception) -> Response:
     return response
 
 
+async def broken(request: Request, _: Exception) -> Response:
+    """A defect of ours, or something that was never met before. Whoever serves the app logs it."""
+    id = str(getattr(request.state, "request_id", ""))
+    detail = (
+        "Something went wrong here, and nobody can say from outside how far the request came. Look"
+        " at what it was about; sent again with the same Idempotency-Key, it has one effect."
+    )
+    response = Problem(500, "internal_error", detail).response()
+    response.headers["Request-Id"] = id
+    return response
+
+
 NOT_NOW = frozenset({"stripe_unavailable", "stripe_busy"})
 """Refusals that say nothing about the request: the same may be sent again in a moment."""
 
@@ -84,8 +102,48 @@ FIELDS = {
     "amount_too_large": "amount",
     "unknown_merchant": "merchant",
     "unknown_payment": "payment",
+    "unknown_customer": "customer",
+    "unknown_resolution": "reason",
+    "unknown_reason": "reason",
+    "unknown_account": "account",
+    "bad_id": "id",
+    "bad_return_url": "return_url",
+    "bad_account": "stripe_account",
+    "account_not_ours": "stripe_account",
+    "country_needed": "country",
+    "country_unsupported": "country",
+    "country_fixed": "country",
+    "cross_border_unsupported": "country",
+    "recipient_at_home": "service_agreement",
+    "type_not_listed": "type",
+    "window_in_future": "until",
+    "window_empty": "since",
+    "too_many_ids": "ids",
+    "id_not_readable": "ids",
+    "account_not_readable": "account",
 }
 """The field of a body that a refusal is about, where it is about one."""
+
+
+MALFORMED = frozenset(
+    {
+        "account_not_readable",
+        "bad_account",
+        "bad_id",
+        "bad_return_url",
+        "country_needed",
+        "id_not_readable",
+        "resync_unclear",
+        "too_many_ids",
+        "type_not_listed",
+        "unknown_account",
+        "unknown_reason",
+        "unknown_resolution",
+        "window_empty",
+        "window_in_future",
+    }
+)
+"""Refusals of what could never be done, whatever the state of things."""
 
 
 def refused(refusal: Refusal) -> Problem:
@@ -96,6 +154,7 @@ def refused(refusal: Refusal) -> Problem:
         return Problem(503, refusal.code, refusal.message, retry_after=5)
     status = 404 if refusal.code.startswith("unknown_") else 409
     status = 400 if refusal.code.startswith(("amount_", "currency_")) else status
+    status = 400 if refusal.code in MALFORMED else status
     return Problem(status, refusal.code, refusal.message, field=FIELDS.get(refusal.code, ""))
 
 

@@ -9,9 +9,8 @@ from starlette.responses import Response
 
 from handlers import rendering
 from handlers.answers import made, stripe_of
-from handlers.bodies import Amount, Body, Id, body_of
+from handlers.bodies import Amount, Body, Id, Note, Why, body_of
 from handlers.paging import after_of, limit_of, unknown_cursor
-from handlers.payouts import Nothing
 from handlers.problems import not_found, path_id, refused
 from reconciler.context import Context
 from reconciler.domain.lifecycle import Kind
@@ -19,22 +18,25 @@ from reconciler.domain.refusals import Refusal
 from reconciler.domain.snapshot import PLATFORM, Snapshot
 from reconciler.moments import rendered
 from reconciler.money_out import views_out
-from reconciler.money_out.refund import Wanted, cancel, refund
+from reconciler.money_out.course import cancel
+from reconciler.money_out.refund import REFUNDS, Wanted, refund
 from reconciler.store import objects
 
 
 class Asked(Body):
-    """`POST /v1/refunds`: all that is left of the payment, without an amount."""
+    """`POST /v1/refunds`: all that is left of the payment, without an amount. Stripe is told the
+    reason; the note is for the audit log."""
 
     payment: Id
     amount: Amount = 0
     reason: Literal["", "duplicate", "fraudulent", "requested_by_customer"] = ""
     recover_from_merchant: bool = False
+    note: Note = ""
 
 
 async def shown(context: Context, id: str) -> dict[str, Any]:
     """One refund that was asked for here, as the interface has it. Raises Problem 404."""
-    async with context.database.read(snapshot=True) as session:
+    async with context.database.read(snapshot=True, brief=True) as session:
         found = await views_out.refund_request(session, id)
     if found is None:
         raise not_found("refund", id)
@@ -44,7 +46,13 @@ async def shown(context: Context, id: str) -> dict[str, Any]:
 async def asked(context: Context, request: Request) -> Response:
     """`POST /v1/refunds`"""
     body = await body_of(request, Asked)
-    wanted = Wanted(body.payment, body.amount or None, body.reason, body.recover_from_merchant)
+    wanted = Wanted(
+        body.payment,
+        body.amount or None,
+        body.reason,
+        body.recover_from_merchant,
+        body.note,
+    )
     done = await refund(
         context,
         stripe_of(context),
@@ -92,9 +100,10 @@ async def one(context: Context, request: Request) -> Any:
 
 async def cancelled(context: Context, request: Request) -> Any:
     """`POST /v1/refunds/{id}/cancel`"""
-    await body_of(request, Nothing)
+    asked = await body_of(request, Why)
     id = path_id(request)
-    done = await cancel(context, id, actor=request.state.actor, claim=request.state.claim)
+    who, claim = request.state.actor, request.state.claim
+    done = await cancel(context, REFUNDS, id, actor=who, claim=claim, reason=asked.reason)
     if isinstance(done, Refusal):
         raise refused(done)
     return rendered(await shown(context, id))

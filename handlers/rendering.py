@@ -22,6 +22,7 @@ def payment(found: Payment) -> dict[str, Any]:
         "id": found.id,
         "status": found.status,
         "merchant": found.merchant or None,
+        "foreign": found.foreign or None,
         "currency": found.currency,
         "amount": found.amount,
         "amount_received": found.amount_received,

@@ -13,17 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from handlers import connect_pages, console, console_approvals, pay_pages
+from handlers import connect_pages, console, pay_pages
 from handlers.auth import authorise
 from handlers.idempotency import once
 from handlers.metrics import scrapes
+from handlers.paging import require_known
 from handlers.problems import Problem
 from handlers.state import State
-from handlers.table import METRICS, PAGES, TABLE, Answer, Entry
+from handlers.table import FORM_ROLES, FORMS, METRICS, PAGES, TABLE, Answer, Entry
 from handlers.webhooks import WebhookRoute
 from reconciler.context import Context
+from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.outcomes import StripeUnavailable
-from reconciler.oversight.keys import Role
 from reconciler.store.database import DatabaseUnavailable
 
 log = structlog.get_logger()
@@ -47,8 +48,8 @@ def build_routes(state: State, *, http: bool) -> list[BaseRoute]:
         Route(path, console.guarded(state, page), methods=["GET"]) for path, page in PAGES.items()
     ]
     routes += [
-        Route(path, console.guarded(state, form, Role.FINANCE), methods=["POST"])
-        for path, form in console_approvals.FORMS.items()
+        Route(path, console.guarded(state, form, FORM_ROLES[path]), methods=["POST"])
+        for path, form in FORMS.items()
     ]
     # No key opens this one: whoever comes back from Stripe brings a token in the address.
     routes.append(Route("/connect/{id}", connect_pages.visited(state), methods=["GET"]))
@@ -77,6 +78,7 @@ def _guarded(state: State, entry: Entry) -> Callable[[Request], Awaitable[Respon
         if entry.path == METRICS and scrapes(request, state.metrics_key):
             return await answer(request)
         actor = await authorise(state, request, entry.role)
+        require_known(request, entry.query)
         if not entry.keyed:
             return await answer(request)
         return await once(state.desk, context, request, actor.key_id, lambda: answer(request))
@@ -98,6 +100,10 @@ async def _answer(function: Answer, context: Context, request: Request) -> Respo
         return Problem(503, "storage_unavailable", "The database is not available.").response()
     except StripeUnavailable as error:
         return Problem(502, "stripe_unavailable", str(error)).response()
+    except Unreadable as error:
+        log.error("api.stripe_unreadable", path=request.url.path, error=str(error))
+        detail = f"Stripe's answer is not what this version can read: {error}."
+        return Problem(502, "stripe_unreadable", detail).response()
     if isinstance(answer, Response):
         return answer
     return Response(msgspec.json.encode(answer), media_type="application/json")

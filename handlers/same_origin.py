@@ -1,5 +1,5 @@
-"""Whether a form came from a page of ours. A browser sends the console's password along with every
-request to this address, also with those that another site makes it send.
+"""Whether a request came from a page of ours. A browser sends the console's password along with
+every request to this address, also with those that another site makes it send.
 
 Must not look at anything but the headers that browsers set and pages cannot.
 """
@@ -13,8 +13,8 @@ from starlette.requests import Request
 from handlers.problems import Problem
 
 _REFUSED = (
-    "This form was not sent from a page of this console, so nothing was done. Open the console"
-    " itself and decide there; programs use the API."
+    "This was not sent from a page of this console, so nothing was done. Open the console itself"
+    " and decide there; a program sends its key as 'Authorization: Bearer …'."
 )
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from reconciler.context import Context
 from reconciler.intake.apply import apply_all
-from reconciler.intake.recover import recover_events
+from reconciler.intake.recover import recover_connected, recover_events
 
 
 async def run(context: Context) -> str:
     if context.stripe is None:
         return "no Stripe key"
     coverage = await recover_events(context, context.stripe)
+    connected = await recover_connected(context, context.stripe)
     await apply_all(context)
-    return f"{coverage.rows} listed, {coverage.new} were missing {coverage.error}".strip()
+    own = f"{coverage.rows} listed, {coverage.new} were missing {coverage.error}".strip()
+    return (
+        f"{own}; of {connected.accounts} connected accounts {connected.rows} listed,"
+        f" {connected.new} were missing, {connected.failed} lists not read,"
+        f" {connected.waiting} accounts wait"
+    )

@@ -20,7 +20,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from handlers.problems import no_route
+from handlers.problems import broken, no_route
 from handlers.routes import build_routes
 from handlers.state import Endpoint, State
 from jobs.schedule import Schedule
@@ -54,7 +54,7 @@ def real_world() -> World:
 
 def build_context(settings: Settings, database: Database, world: World) -> Context:
     """The value that use cases are given."""
-    reading = Reading(settings.merchant_key, settings.fee_key)
+    reading = Reading(settings.merchant_key, settings.fee_key, settings.foreign_rules)
     key = settings.stripe_secret_key.get_secret_value()
     stripe = None
     if key:
@@ -72,6 +72,7 @@ def build_context(settings: Settings, database: Database, world: World) -> Conte
         disputes_borne_by=settings.disputes_borne_by,
         approval_seconds=settings.approval_hours * 3600,
         livemode=settings.livemode,
+        capabilities=tuple(settings.connect_capabilities.split(",")),
     )
     return Context(
         database,
@@ -135,7 +136,7 @@ def build_app(
     app = Starlette(
         routes=build_routes(state, http=http),
         lifespan=lifespan,
-        exception_handlers={HTTPException: no_route},
+        exception_handlers={HTTPException: no_route, Exception: broken},
     )
     app.state.shared = state
     return app

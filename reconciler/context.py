@@ -32,6 +32,7 @@ class Policy:
     api_version: str = STRIPE_API_VERSION
     approval_seconds: int = 72 * 3600  # how long a payout or refund waits for a second person
     livemode: bool | None = None  # of the configured key; None without one: nothing is refused
+    capabilities: tuple[str, ...] = ("transfers",)  # what is asked for with each new account
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +52,16 @@ class Context:
     base_url: str = ""  # under which people reach the service, without a slash at its end
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Session]:
+    async def write(self, *, brief: bool = False) -> AsyncIterator[Session]:
         """One transaction, refused with LostLease if another instance has taken over this work."""
-        async with self.database.write() as session:
+        async with self.database.write(brief=brief) as session:
             await self._guard(session)
             yield session
 
     @asynccontextmanager
-    async def write_books(self) -> AsyncIterator[Session]:
+    async def write_books(self, *, brief: bool = False) -> AsyncIterator[Session]:
         """`write`, alone among all that post to the ledger."""
-        async with self.database.write_books() as session:
+        async with self.database.write_books(brief=brief) as session:
             await self._guard(session)
             yield session
 

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reconciler.domain.books import Bearer
+from reconciler.domain.ownership import Rule, parsed
 from reconciler.oversight.payment_system import PaymentSystem
 from reconciler.store.connection import check_url
 
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
         "merchant_id", min_length=1, validation_alias="RECONCILER_MERCHANT_KEY"
     )
     fee_key: str = Field("platform_fee", min_length=1, validation_alias="RECONCILER_FEE_KEY")
+    foreign: str = Field("", validation_alias="RECONCILER_FOREIGN")
     disputes_borne_by: Bearer = Field(
         Bearer.MERCHANT, validation_alias="RECONCILER_DISPUTES_BORNE_BY"
     )
@@ -60,6 +62,9 @@ class Settings(BaseSettings):
     )
     instances: int = Field(1, ge=1, le=1000, validation_alias="RECONCILER_INSTANCES")
     metrics_key: SecretStr = Field(SecretStr(""), validation_alias="RECONCILER_METRICS_KEY")
+    connect_capabilities: Literal["transfers", "transfers,card_payments"] = Field(
+        "transfers", validation_alias="RECONCILER_CONNECT_CAPABILITIES"
+    )
     approval_hours: int = Field(72, ge=1, le=24 * 90, validation_alias="RECONCILER_APPROVAL_HOURS")
     only: Literal["", "http", "jobs"] = Field("", validation_alias="RECONCILER_ONLY")
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
@@ -71,6 +76,12 @@ class Settings(BaseSettings):
     def _a_database(cls, url: str) -> str:
         check_url(url)
         return url
+
+    @field_validator("foreign")
+    @classmethod
+    def _ownership(cls, written: str) -> str:
+        parsed(written)
+        return written
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -121,6 +132,11 @@ class Settings(BaseSettings):
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Whose word on where a request came from is taken."""
         return _parsed_networks(self.trusted_proxies)
+
+    @property
+    def foreign_rules(self) -> tuple[Rule, ...]:
+        """What tells the money of other applications on the same Stripe account."""
+        return parsed(self.foreign)
 
     def webhook_secrets(self, *, connect: bool) -> tuple[str, ...]:
         """The signing secrets of one endpoint, the current and those being rotated out."""

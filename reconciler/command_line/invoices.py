@@ -23,7 +23,7 @@ from reconciler.command_line.terminal import (
     with_context,
 )
 from reconciler.context import Context
-from reconciler.invoicing.invoices import import_file, import_shown
+from reconciler.invoicing.import_invoices import import_file, import_shown
 from reconciler.settings import BadSettings
 
 LISTED = 200

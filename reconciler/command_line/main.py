@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -17,9 +16,18 @@ import uvicorn
 from reconciler.app import configure_logging, real_world
 from reconciler.command_line import printing
 from reconciler.command_line.audit import audit_cli
+from reconciler.command_line.delivery import show_delivery
 from reconciler.command_line.doctor import examine
+from reconciler.command_line.findings import (
+    list_findings,
+    one_finding,
+    repair_finding,
+    repairs_cli,
+)
 from reconciler.command_line.invoices import import_invoices
 from reconciler.command_line.keys import keys_cli
+from reconciler.command_line.resync import resync_objects
+from reconciler.command_line.runs import export, verify
 from reconciler.command_line.simulator import simulator_cli
 from reconciler.command_line.terminal import (
     COULD_NOT_RUN,
@@ -35,7 +43,6 @@ from reconciler.context import Context
 from reconciler.gateway.outcomes import StripeUnavailable
 from reconciler.intake import importing
 from reconciler.intake.apply import apply_all, requeue_dead
-from reconciler.reconciling import exports
 from reconciler.reconciling.check import check as check_now
 from reconciler.settings import BadSettings, load
 from reconciler.store import runs
@@ -53,6 +60,7 @@ cli = typer.Typer(
 )
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(keys_cli, name="keys")
+cli.add_typer(repairs_cli, name="repairs")
 cli.add_typer(simulator_cli, name="simulator")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -127,6 +135,13 @@ def demo(
 
 cli.command("doctor")(examine)
 cli.command("import-invoices")(import_invoices)
+cli.command("resync")(resync_objects)
+cli.command("delivery")(show_delivery)
+cli.command("findings")(list_findings)
+cli.command("finding")(one_finding)
+cli.command("repair")(repair_finding)
+cli.command("export")(export)
+cli.command("verify")(verify)
 
 
 @cli.command()
@@ -143,12 +158,17 @@ def migrate() -> None:
 
 
 @cli.command()
-def check(json: AsJson = False) -> None:
+def check(
+    full: Annotated[
+        bool, typer.Option("--full", help="Recompute everything without the ledger, too.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
     """Mirror Stripe's balance and reconcile now; print the report."""
 
     async def work(context: Context) -> int:
         assert context.stripe is not None
-        run = await check_now(context, context.stripe, actor=local_actor())
+        run = await check_now(context, context.stripe, actor=local_actor(), full=full)
         async with context.database.read() as session:
             found = await runs.run_findings(session, run["id"])
         if json:
@@ -158,57 +178,6 @@ def check(json: AsJson = False) -> None:
         return {"clean": FINE, "drift": PROBLEM}.get(run["status"], COULD_NOT_RUN)
 
     with_context(work, stripe=True)
-
-
-@cli.command()
-def findings(
-    status: Annotated[str, typer.Option(help="open, timing or cleared; all living ones.")] = "",
-    limit: int = 100,
-    json: AsJson = False,
-) -> None:
-    """What does not agree at present, newest first."""
-    if status not in ("", "open", "timing", "cleared"):
-        raise BadSettings("--status must be open, timing or cleared.")
-
-    async def work(context: Context) -> int:
-        async with context.database.read() as session:
-            found = await runs.findings(session, limit, None, status)
-            still_open = await runs.findings(session, 1, None, "open")
-            newest = await runs.run(session, "latest")
-        unsure = newest is None or newest["status"] == "incomplete"
-        if json:
-            print_json(found)
-        elif found or not unsure:
-            printing.findings(out, found)
-        if unsure:
-            err.print("The newest check is missing or incomplete: there may be more.")
-            return COULD_NOT_RUN
-        wanted = status in ("", "open")
-        return PROBLEM if wanted and still_open else FINE
-
-    with_context(work)
-
-
-@cli.command()
-def export(
-    run: Annotated[str, typer.Argument(help="A run's id, or latest.")] = "latest",
-    format: Annotated[str, typer.Option(help="json or csv.")] = "json",
-) -> None:
-    """Write a run to standard output as a file."""
-    if format not in ("json", "csv"):
-        raise BadSettings("--format must be json or csv.")
-
-    async def work(context: Context) -> int:
-        async with context.database.read(snapshot=True) as session:
-            row = await runs.run(session, run)
-            found = await runs.run_findings(session, row["id"]) if row else []
-        if row is None:
-            raise BadSettings(f"There is no run {run!r}; 'reconciler check' writes one.")
-        body = exports.as_csv(row, found) if format == "csv" else exports.as_json(row, found)
-        sys.stdout.buffer.write(body)
-        return FINE
-
-    with_context(work)
 
 
 @cli.command()

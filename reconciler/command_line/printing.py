@@ -44,8 +44,17 @@ def run(
         f"run {run['id']}: [{style}]{run['status']}[/], {counts['open']} open,"
         f" {counts['timing']} only timing"
     )
-    for error in run["coverage"]["errors"]:
+    coverage = run["coverage"]
+    for error in coverage["errors"]:
         out.print(f"  [yellow]not covered:[/] {escape(error)}")
+    canaries = coverage["canaries"]
+    out.print(f"{canaries['found']} of {canaries['planted']} planted differences were found")
+    for audit in coverage["audits"]:
+        said = "[green]agrees[/]" if audit["agrees"] else "[bold red]does not agree[/]"
+        out.print(
+            f"the full audit of {audit['movements']:,} movements and {audit['objects']:,} records"
+            f" {said}: {audit['differences']:,} differences"
+        )
     for bridge in run["bridge"]:
         out.print(_bridge(bridge))
     if findings:

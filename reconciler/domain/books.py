@@ -8,10 +8,18 @@ the difference is posted. Must not look at balance transactions: those are `fact
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.domain.family import (
+    Family,
+    amount_reversed,
+    came_back,
+    captured_by_charge,
+    executed_by,
+    refund_counts,
+)
 from reconciler.domain.instructions import (
     Instruction,
     RefundRequest,
@@ -21,11 +29,14 @@ from reconciler.domain.instructions import (
 from reconciler.domain.ledger import (
     BANK,
     DISPUTES,
+    FOREIGN,
     PLATFORM_SHARE,
     UNATTRIBUTED,
     Line,
+    account_kind,
     balanced,
     clearing,
+    foreign,
     merchant,
     reserved,
     total,
@@ -36,17 +47,13 @@ from reconciler.domain.snapshot import BAD_FEE, PLATFORM, Snapshot
 
 __all__ = [
     "Bearer",
-    "Family",
     "Instruction",
     "Owner",
     "RefundRequest",
-    "amount_reversed",
-    "captured_by_charge",
     "decided_payout",
     "decided_refund",
     "owner_of",
     "positions",
-    "refund_counts",
 ]
 
 
@@ -58,21 +65,6 @@ class Bearer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """The objects that hang together: a payment with its charges, refunds and disputes, or a
-    transfer with its reversals and the payout it executes."""
-
-    id: str
-    snapshots: tuple[Snapshot, ...]
-    payouts: Mapping[str, Instruction] = field(default_factory=dict)
-    requests: Mapping[str, RefundRequest] = field(default_factory=dict)
-
-    def of(self, kind: Kind) -> list[Snapshot]:
-        found = [s for s in self.snapshots if s.kind is kind and s.stripe_account == PLATFORM]
-        return sorted(found, key=lambda s: (s.created, s.id))
-
-
-@dataclass(frozen=True, slots=True)
 class Owner:
     """Whose money a payment is. `account` takes the payment, less `fee`, and bears refunds."""
 
@@ -80,14 +72,23 @@ class Owner:
     account: str
     fee: int
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the money is neither a merchant's nor the platform's, so neither bears a loss."""
+        return account_kind(self.account) in (UNATTRIBUTED, FOREIGN)
+
 
 def owner_of(family: Family) -> Owner:
     """Whose the payment is: `metadata.merchant_id` of its PaymentIntent; its charge carries a copy.
+    One of another application on the Stripe account is that application's, whatever it names.
 
     Until something that can tell has been seen, or while the fee's metadata is unusable, the money
     is nobody's: better a named line in the report than a balance that could be paid out by mistake.
     """
     intents, charges = family.of(Kind.PAYMENT_INTENT), family.of(Kind.CHARGE)
+    other = next((str(s.detail.get("foreign", "")) for s in intents or charges), "")
+    if other:
+        return Owner("", foreign(other), 0)
     named = [s for s in [*intents, *charges] if s.detail["merchant"]]
     if named:
         source = named[0]
@@ -101,40 +102,20 @@ def owner_of(family: Family) -> Owner:
 def positions(family: Family, bearer: Bearer) -> list[Position]:
     """Every position this family should have now. One that is absent should stand at nothing."""
     owner = owner_of(family)
-    found = [
-        *_payments(family, owner),
-        *_refunds(family, owner),
-        *_disputes(family, owner, bearer),
-        *_transfers(family),
-        *_bank_payouts(family),
-    ]
+    found = [*own_positions(family, owner, bearer), *_transfers(family)]
     for position in found:
         balanced(position.lines)
     return found
 
 
-def captured_by_charge(family: Family) -> dict[str, tuple[int, str, int]]:
-    """For each charge: the amount captured, its currency, and when the charge was created.
-
-    A charge and its PaymentIntent both tell, either may be missing or older; an amount captured
-    never shrinks, so the larger figure is the newer one. A failed charge captured nothing.
-    """
-    found: dict[str, tuple[int, str, int]] = {}
-    failed = set()
-    for charge in family.of(Kind.CHARGE):
-        if charge.status == "failed":
-            failed.add(charge.id)
-        amount = int(charge.detail["amount_captured"]) if charge.status == "succeeded" else 0
-        found[charge.id] = (amount, charge.currency, charge.created)
-    for intent in family.of(Kind.PAYMENT_INTENT):
-        latest, received = (
-            str(intent.detail["latest_charge"]),
-            int(intent.detail["amount_received"]),
-        )
-        if latest and received and latest not in failed:
-            amount, _, created = found.get(latest, (0, "", intent.created))
-            found[latest] = (max(amount, received), intent.currency, created)
-    return found
+def own_positions(family: Family, owner: Owner, bearer: Bearer) -> list[Position]:
+    """The positions of what an account took and paid out itself, as it has the family."""
+    return [
+        *_payments(family, owner),
+        *_refunds(family, owner),
+        *_disputes(family, owner, bearer),
+        *_bank_payouts(family, owner),
+    ]
 
 
 def _payments(family: Family, owner: Owner) -> Iterator[Position]:
@@ -150,21 +131,14 @@ def _payments(family: Family, owner: Owner) -> Iterator[Position]:
             ]
         )
         yield Position(
-            charge_id, PositionKind.PAYMENT, family.id, PLATFORM, owner.merchant, created, lines
+            charge_id,
+            PositionKind.PAYMENT,
+            family.id,
+            family.stripe_account,
+            owner.merchant,
+            created,
+            lines,
         )
-
-
-def refund_counts(refund: Snapshot, failed_charges: Iterable[str]) -> bool:
-    """Whether a refund takes money from its merchant.
-
-    Failed and cancelled ones gave it back. A refund that Stripe made of an amount never captured,
-    or of a charge that failed, is part of that charge's own story.
-    """
-    return (
-        refund.status not in ("failed", "canceled")
-        and refund.detail["reason"] != "expired_uncaptured_charge"
-        and refund.detail["charge"] not in failed_charges
-    )
 
 
 def _refunds(family: Family, owner: Owner) -> Iterator[Position]:
@@ -182,7 +156,7 @@ def _refunds(family: Family, owner: Owner) -> Iterator[Position]:
             refund.id,
             PositionKind.REFUND,
             family.id,
-            PLATFORM,
+            family.stripe_account,
             owner.merchant,
             refund.created,
             lines,
@@ -213,7 +187,7 @@ def _disputes(family: Family, owner: Owner, bearer: Bearer) -> Iterator[Position
         if withdrawn is None:  # the snapshot does not list its movements: the status must do
             withdrawn = dispute.amount if dispute.status in WITHDRAWN else 0
         merchants = owner.merchant and bearer is Bearer.MERCHANT
-        account = owner.account if merchants or owner.account == UNATTRIBUTED else DISPUTES
+        account = owner.account if merchants or owner.elsewhere else DISPUTES
         lines = total(
             [
                 Line(account, dispute.currency, int(withdrawn)),
@@ -224,7 +198,7 @@ def _disputes(family: Family, owner: Owner, bearer: Bearer) -> Iterator[Position
             dispute.id,
             PositionKind.DISPUTE,
             family.id,
-            PLATFORM,
+            family.stripe_account,
             owner.merchant,
             dispute.created,
             lines,
@@ -234,13 +208,18 @@ def _disputes(family: Family, owner: Owner, bearer: Bearer) -> Iterator[Position
 def _transfers(family: Family) -> Iterator[Position]:
     """A transfer is booked only as the execution of a payout, at the amount that was decided.
 
-    One that nobody here asked for stays a fact alone, and so a finding.
+    Another application's is that application's. One that nobody asked for stays a fact alone, and
+    so a finding.
     """
     for transfer in family.of(Kind.TRANSFER):
-        payout = family.payouts.get(str(transfer.detail["payout"]))
+        payout = executed_by(family, transfer)
+        back = amount_reversed(family, transfer)
+        other = str(transfer.detail.get("foreign", ""))
+        if payout is None and other:
+            yield _foreign_transfer(family, transfer, other, back)
         if payout is None or payout.transfer_id != transfer.id:
             continue
-        back = amount_reversed(family, transfer)
+        back = came_back(family, transfer, payout)
         lines = total(
             [
                 Line(reserved(payout.id), payout.currency, payout.amount),
@@ -260,7 +239,20 @@ def _transfers(family: Family) -> Iterator[Position]:
         )
 
 
-def _bank_payouts(family: Family) -> Iterator[Position]:
+def _foreign_transfer(family: Family, transfer: Snapshot, owner: str, back: int) -> Position:
+    left = transfer.amount - back
+    lines = total(
+        [
+            Line(foreign(owner), transfer.currency, left),
+            Line(clearing(transfer.id), transfer.currency, -left),
+        ]
+    )
+    return Position(
+        transfer.id, PositionKind.TRANSFER, family.id, PLATFORM, "", transfer.created, lines
+    )
+
+
+def _bank_payouts(family: Family, owner: Owner) -> Iterator[Position]:
     for payout in family.of(Kind.BANK_PAYOUT):
         amount = 0 if payout.status in ("failed", "canceled") else payout.amount
         lines = total(
@@ -270,12 +262,11 @@ def _bank_payouts(family: Family) -> Iterator[Position]:
             ]
         )
         yield Position(
-            payout.id, PositionKind.BANK_PAYOUT, family.id, PLATFORM, "", payout.created, lines
+            payout.id,
+            PositionKind.BANK_PAYOUT,
+            family.id,
+            family.stripe_account,
+            owner.merchant,
+            payout.created,
+            lines,
         )
-
-
-def amount_reversed(family: Family, transfer: Snapshot) -> int:
-    """How much of a transfer has come back: the transfer and its reversals both tell, and what
-    came back never shrinks."""
-    reversals = sum(r.amount for r in family.of(Kind.REVERSAL))
-    return max(int(transfer.detail["amount_reversed"]), reversals)

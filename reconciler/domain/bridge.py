@@ -22,6 +22,9 @@ HOLDINGS = (
     ("disputes", "withdrawn by disputes"),
     ("reserves", "held in reserve by Stripe"),
     ("fx", "converted between currencies"),
+    ("foreign", "of other applications on this Stripe account"),
+    ("received", "received from the platform"),
+    ("own", "of the account's own payments"),
     ("bank", "paid out to the bank, less top-ups"),
 )
 """The ledger accounts that make up the books' balance, in the order a reader wants them."""
@@ -35,6 +38,7 @@ class BridgeLine:
     label: str
     amount: int
     timing: bool = False
+    suppressed: bool = False
     references: tuple[str, ...] = ()
     kind: str = ""
 
@@ -62,6 +66,11 @@ class Bridge:
     @property
     def timing(self) -> int:
         return sum(line.amount for line in self.differences if line.timing)
+
+    @property
+    def suppressed(self) -> int:
+        """What people have set aside: a part of the drift, and never taken from it."""
+        return sum(line.amount for line in self.differences if line.suppressed)
 
 
 def bridge(
@@ -103,22 +112,29 @@ def bridge(
 
 
 def _by_cause(findings: Iterable[Finding], now: int) -> list[BridgeLine]:
-    groups: dict[tuple[bool, str, str], list[Finding]] = {}
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
         if finding.difference:
-            key = (finding.is_timing(now), finding.kind.value, finding.cause.value)
+            key = (finding.status(now), finding.kind.value, finding.cause.value)
             groups.setdefault(key, []).append(finding)
     return [
         BridgeLine(
             f"{kind}.{cause}",
             f"{kind.replace('_', ' ')}: {cause.replace('_', ' ')}",
             sum(f.difference for f in members),
-            timing,
+            status == "timing",
+            status == "suppressed",
             tuple(sorted(f.reference for f in members)),
             kind,
         )
-        for (timing, kind, cause), members in sorted(groups.items())
+        for (status, kind, cause), members in sorted(groups.items(), key=_in_order)
     ]
+
+
+def _in_order(group: tuple[tuple[str, str, str], list[Finding]]) -> tuple[int, str, str]:
+    """What is open first, then what was set aside, then timing."""
+    (status, kind, cause), _ = group
+    return ("open", "suppressed", "timing").index(status), kind, cause
 
 
 def unmirrored(balances: Mapping[str, int], stripe: int) -> int:

@@ -20,6 +20,9 @@ RESERVES = "reserves"
 FX = "fx"
 BANK = "bank"
 SUSPENSE = "suspense"
+FOREIGN = "foreign"
+RECEIVED = "received"
+OWN = "own"
 
 
 class Side(StrEnum):
@@ -37,6 +40,11 @@ def clearing(object_id: str) -> str:
 def merchant(merchant_id: str) -> str:
     """What we owe this merchant (a credit, so negative, while we owe)."""
     return f"merchant:{merchant_id}"
+
+
+def foreign(owner: str) -> str:
+    """Money of another application on the same Stripe account."""
+    return f"{FOREIGN}:{owner}"
 
 
 def reserved(command_id: str) -> str:

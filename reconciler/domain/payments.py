@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.domain.books import Family, captured_by_charge, owner_of, refund_counts
+from reconciler.domain.books import owner_of
+from reconciler.domain.family import Family, captured_by_charge, refund_counts
+from reconciler.domain.ledger import FOREIGN, account_kind, account_owner
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import Snapshot
 
@@ -19,11 +21,13 @@ OPEN_DISPUTES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """`amount_refunded` counts refunds that were not failed or cancelled."""
+    """`amount_refunded` counts refunds that were not failed or cancelled; `foreign` names the other
+    application on the Stripe account whose payment it is, and is empty for ours."""
 
     id: str
     status: str
     merchant: str
+    foreign: str
     currency: str
     amount: int
     amount_received: int
@@ -50,6 +54,7 @@ def payment(family: Family) -> Payment | None:
         family.id,
         _status(head, received, refunded, disputes),
         owner.merchant,
+        account_owner(owner.account) if account_kind(owner.account) == FOREIGN else "",
         head.currency,
         head.amount,
         received,

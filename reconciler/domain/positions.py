@@ -22,6 +22,7 @@ class PositionKind(StrEnum):
     PAYOUT = "payout"
     TRANSFER = "transfer"
     BANK_PAYOUT = "bank_payout"
+    ADJUSTMENT = "adjustment"
 
 
 @dataclass(frozen=True, slots=True)

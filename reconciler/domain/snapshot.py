@@ -39,6 +39,7 @@ class Need(StrEnum):
     STEP_BACK = "step_back"  # a newer snapshot lies earlier on the object's one-way road
     API_VERSION = "api_version"  # the event was rendered in another version than ours
     UNKNOWN_STATUS = "unknown_status"  # a status this version does not know
+    FEE_DIFFERS = "fee_differs"  # its charge names another share of the platform than the payment
     BAD_FEE = "bad_platform_fee"  # the metadata of the platform's fee is not a usable amount
 
 

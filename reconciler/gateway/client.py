@@ -28,7 +28,7 @@ from reconciler.gateway.movements import balance_transaction
 from reconciler.gateway.outcomes import Missing, Outcome, StripeUnavailable, outcome_of
 from reconciler.gateway.snapshots import Reading, Rendered
 from reconciler.gateway.transport import Transport
-from reconciler.gateway.wire import Wire
+from reconciler.gateway.wire import Still, Wire, always
 
 T = TypeVar("T")
 
@@ -48,6 +48,9 @@ PATHS = {
     "acct": "/v1/accounts/{}",
 }
 """Where an object is read, by the prefix of its id."""
+
+REVERSAL_PATH = "/v1/transfers/{}/reversals/{}"
+"""A reversal is only read below its transfer."""
 
 OBJECT_ID = re.compile(r"[A-Za-z]+_[A-Za-z0-9_]+")
 """What may be put into a path. Ids come from events and from operators, too."""
@@ -74,12 +77,13 @@ class Page(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class BalanceReading:
     """Stripe's own figures for one account, per currency, in minor units; absent means zero.
-    `card` is the part of what is available that transfers draw on."""
+    `card` and `card_pending` are the parts that came by card: those transfers draw on."""
 
     available: Mapping[str, int]
     pending: Mapping[str, int]
     livemode: bool
     card: Mapping[str, int] = field(default_factory=dict)
+    card_pending: Mapping[str, int] = field(default_factory=dict)
 
     def total(self, currency: str) -> int:
         return self.available.get(currency, 0) + self.pending.get(currency, 0)
@@ -137,7 +141,8 @@ class Gateway:
             _by_currency(body, "available"),
             _by_currency(body, "pending"),
             body.get("livemode") is True,
-            _from_cards(body),
+            _from_cards(body, "available"),
+            _from_cards(body, "pending"),
         )
 
     async def balance_transactions(
@@ -159,22 +164,22 @@ class Gateway:
         ]
         return Page(tuple(rows), _next(body))
 
-    async def events(self, window: Window, cursor: str) -> Page[Json]:
-        """One page of the platform's own events as Stripe keeps them, for 30 days."""
-        body = await self._list("/v1/events", window, cursor, PLATFORM)
+    async def events(self, window: Window, cursor: str, account: str = PLATFORM) -> Page[Json]:
+        """One page of an account's own events as Stripe keeps them, for 30 days."""
+        body = await self._list("/v1/events", window, cursor, account)
         return Page(tuple(fields.rows(body, "data")), _next(body))
 
     async def retrieve(
-        self, object_id: str, account: str, read_at: int
+        self, object_id: str, account: str, read_at: int, family: str = ""
     ) -> list[Snapshot] | Missing:
         """The object as it is now, and what is embedded in it. `read_at` is the moment before the
-        request: what happened later may or may not be in it."""
-        path = PATHS.get(object_id.partition("_")[0])
-        if path is None or not OBJECT_ID.fullmatch(object_id):
+        request: what happened later may or may not be in it. `family` is its transfer, if known."""
+        path = _path(object_id, family)
+        if not path:
             return Missing(f"{object_id} is not an object that can be read by its id")
         scope = PLATFORM if object_id.startswith("acct_") else account
         try:
-            body = await self._get(path.format(object_id), {}, scope)
+            body = await self._get(path, {}, scope)
         except StripeUnavailable as error:
             if error.missing:
                 return Missing(str(error))
@@ -214,27 +219,28 @@ class Gateway:
 
     async def _send(self, method: str, path: str, params: Mapping[str, Any], account: str) -> Json:
         assert not _FIXED & params.keys()
-        scope = {} if account == PLATFORM else {"stripe_account": account}
+        scope: dict[str, Any] = {} if account == PLATFORM else {"stripe_account": account}
         return await self._request(method, path, **params, **scope)
 
-    async def _request(self, method: str, path: str, **options: Any) -> Json:
+    async def _request(self, method: str, path: str, still: Still = always, **options: Any) -> Json:
         """The answer's object. Raises StripeError, or CircuitOpen for a read not sent at all."""
         priority = self._priority if method == "get" else Priority.COMMAND
-        return await self.wire.send(priority, method, path, options)
+        return await self.wire.send(priority, method, path, options, still)
 
     # -- commands -----------------------------------------------------------------------------
 
     async def post(
-        self, path: str, parameters: Mapping[str, Any], key: str, account: str = PLATFORM
+        self, path: str, parameters: Json, key: str, account: str = PLATFORM, still: Still = always
     ) -> Outcome:
-        """Send a command once, with parameters and key stored beforehand.
-
+        """Send a command once, with parameters and key stored beforehand; or not at all, with its
+        outcome unknown, if `still` says no when its turn has come.
         https://docs.stripe.com/api/idempotent_requests
         """
         assert not _FIXED & parameters.keys()
         scope = {} if account == PLATFORM else {"stripe_account": account}
+        options = {**parameters, **scope, "idempotency_key": key}
         try:
-            body = await self._request("post", path, **parameters, **scope, idempotency_key=key)
+            body = await self._request("post", path, still, **options)
         except stripe.StripeError as error:
             return outcome_of(error)
         return Outcome.accepted(body)
@@ -242,6 +248,16 @@ class Gateway:
     def read_answer(self, body: Json, read_at: int, account: str = PLATFORM) -> list[Snapshot]:
         """The snapshots in a command's answer."""
         return snapshots.read(body, self._rendered(read_at, account), self._reading)
+
+
+def _path(object_id: str, family: str) -> str:
+    """Where the object is read; empty if it cannot be by what is known of it."""
+    kind = object_id.partition("_")[0]
+    if not OBJECT_ID.fullmatch(object_id):
+        return ""
+    if kind == "trr" and family.startswith("tr_") and OBJECT_ID.fullmatch(family):
+        return REVERSAL_PATH.format(family, object_id)
+    return PATHS.get(kind, "").format(object_id)
 
 
 def _worth_repeating(error: Exception) -> bool:
@@ -259,10 +275,11 @@ def _by_currency(body: Json, key: str) -> dict[str, int]:
     return found
 
 
-def _from_cards(body: Json) -> dict[str, int]:
-    """What is available of money that came by card; all of it where Stripe does not say."""
+def _from_cards(body: Json, name: str) -> dict[str, int]:
+    """What is available, or pending, of money that came by card; all of it where Stripe does not
+    say."""
     found: dict[str, int] = {}
-    for entry in fields.rows(body, "available"):
+    for entry in fields.rows(body, name):
         unit, sources = fields.currency(entry), fields.inner(entry, "source_types")
         holder, key = (sources, "card") if sources else (entry, "amount")
         money = fields.amount(holder, key, 0, signed=True)

@@ -21,7 +21,8 @@ __all__ = ["DEFINITE", "Ending", "Missing", "Outcome", "Refusal", "StripeUnavail
 class StripeUnavailable(Exception):
     """Stripe could not be asked, or would not answer. Nothing was changed; try again later.
 
-    `missing` says that Stripe did answer: what was asked for does not exist.
+    `missing` says that Stripe did answer: what was asked for does not exist. `forbidden` says that
+    it answered, and does not let us look.
     """
 
     def __init__(self, path: str, error: stripe.StripeError, method: str = "GET") -> None:
@@ -31,6 +32,7 @@ class StripeUnavailable(Exception):
             "resource_missing",
             "account_invalid",
         )
+        self.forbidden = error.http_status == 403
 
 
 _QUOTED_KEY = re.compile(r"\b((?:sk|rk|pk)_(?:test|live)_)[\w*.…-]*?(\w{4})\b(?![*.…-]*\w)")

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.domain.lifecycle import NO_STATUS, Kind
+from reconciler.domain.ownership import Rule
 from reconciler.domain.snapshot import BAD_FEE, Origin, Snapshot
-from reconciler.gateway import account_fields
+from reconciler.gateway import account_fields, foreign
 from reconciler.gateway.fields import (
     Json,
     Unreadable,
@@ -54,10 +55,11 @@ REVERSAL_METADATA = "reconciler_reversal"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How to read: which metadata keys attribute a payment, and what the bodies are."""
+    """How to read: which metadata keys attribute a payment, and what is another application's."""
 
     merchant_key: str = "merchant_id"
     fee_key: str = "platform_fee"
+    foreign: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ def _ownership(body: Json, reading: Reading) -> dict[str, Any]:
     return {
         "merchant": text(metadata, reading.merchant_key),
         "platform_fee": _fee(text(metadata, reading.fee_key)),
+        "foreign": foreign.owner(body, reading.foreign),
     }
 
 
@@ -160,7 +163,8 @@ def _payment_intent(body: Json, rendered: Rendered, reading: Reading) -> list[Sn
 def _charge(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
     total = amount(body, "amount")
     status = text(body, "status")
-    family = text(body, "payment_intent") or text(body, "id")
+    # What a transfer became on a connected account belongs to that transfer's story.
+    family = text(body, "source_transfer") or text(body, "payment_intent") or text(body, "id")
     whole = total if body.get("captured") is True and status == "succeeded" else 0
     detail = {
         **_ownership(body, reading),
@@ -170,6 +174,7 @@ def _charge(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot]:
         "disputed": body.get("disputed") is True,
         "balance_transaction": text(body, "balance_transaction"),
         "failure": text(body, "failure_code"),
+        "source_transfer": text(body, "source_transfer"),
     }
     own = _snapshot(Kind.CHARGE, body, rendered, family, detail)
     embedded = [s for refund in items(body, "refunds") for s in _refund(refund, rendered, reading)]
@@ -186,6 +191,7 @@ def _refund(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
         "balance_transaction": text(body, "balance_transaction"),
         "failure_balance_transaction": text(body, "failure_balance_transaction"),
         "request": text(inner(body, "metadata"), REFUND_METADATA),
+        "source_transfer_reversal": text(body, "source_transfer_reversal"),
     }
     family = detail["payment_intent"] or detail["charge"] or text(body, "id")
     return [_snapshot(Kind.REFUND, body, rendered, family, detail)]
@@ -197,6 +203,7 @@ def _transfer(body: Json, rendered: Rendered, reading: Reading) -> list[Snapshot
         "amount_reversed": amount(body, "amount_reversed", 0),
         "payout": text(inner(body, "metadata"), PAYOUT_METADATA),
         "transfer_group": text(body, "transfer_group"),
+        "foreign": foreign.owner(body, reading.foreign),
         "destination_payment": text(body, "destination_payment"),
         "source_transaction": text(body, "source_transaction"),
         "balance_transaction": text(body, "balance_transaction"),
@@ -210,6 +217,7 @@ def _reversal(body: Json, rendered: Rendered, _: Reading) -> list[Snapshot]:
     detail = {
         "transfer": text(body, "transfer"),
         "source_refund": text(body, "source_refund"),
+        "destination_payment_refund": text(body, "destination_payment_refund"),
         "balance_transaction": text(body, "balance_transaction"),
         "request": text(inner(body, "metadata"), REVERSAL_METADATA),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,14 @@ more labels than our code has endpoints."""
 _ID = re.compile(r"(?=.*[0-9A-Z]).+|(pi|ch|py|re|pyr|tr|trr|po|dp|du|acct|txn|cus|evt|pm|seti)_.*")
 
 
+Still = Callable[[], bool]
+"""Asked when a request's turn has come: whether it is still to be sent."""
+
+
+def always() -> bool:
+    return True
+
+
 class CircuitOpen(StripeUnavailable):
     """Stripe has not been answering; this request was not made."""
 
@@ -40,6 +48,14 @@ class CircuitOpen(StripeUnavailable):
             f" {max(1, round(seconds))} more seconds",
         )
         self.missing = False
+
+
+class TooLate(stripe.StripeError):
+    """When its turn came, this request was to be sent no more, and was not."""
+
+    def __init__(self) -> None:
+        message = "the service was held up before it could ask Stripe"
+        super().__init__(message, code="not_sent")
 
 
 @dataclass(slots=True)
@@ -71,13 +87,24 @@ class Wire:
         self.breaker = Breaker()
         self.calls: dict[str, Tally] = {}
 
-    async def send(self, priority: Priority, method: str, path: str, options: Json) -> Json:
+    async def send(
+        self,
+        priority: Priority,
+        method: str,
+        path: str,
+        options: Json,
+        still: Still = always,
+    ) -> Json:
         """The answer's object. Raises StripeError only, or CircuitOpen, before anything was sent;
-        a command is sent also then: whoever began it has decided."""
+        a command is sent also then: whoever began it has decided. TooLate, and nothing was sent,
+        if `still` says no when its turn has come."""
         endpoint = endpoint_of(method, path)
         self._mind(endpoint, priority)
         async with self.budget.turn(endpoint, priority):
             self._mind(endpoint, priority)
+            if not still():
+                self._count(endpoint, "not_sent", 0.0)
+                raise TooLate
             return await self._ask(endpoint, method, path, options)
 
     def shown(self) -> dict[str, Any]:

@@ -7,12 +7,17 @@ touch, lets `domain` decide, writes the decision down. Must not call Stripe.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.context import Policy
-from reconciler.domain.books import Family, owner_of, positions
+from reconciler.domain.books import owner_of
+from reconciler.domain.chains import broken_chains
+from reconciler.domain.connected_books import accounts_of, all_positions
+from reconciler.domain.family import Family
+from reconciler.domain.fee_rules import fee_differs
 from reconciler.domain.ledger import UNATTRIBUTED, Posting
+from reconciler.domain.lifecycle import Kind
 from reconciler.domain.positions import Position, settle
 from reconciler.domain.snapshot import (
     BAD_FEE,
@@ -23,9 +28,11 @@ from reconciler.domain.snapshot import (
     Snapshot,
     merge,
 )
+from reconciler.intake.rebuild import rebuilt_positions
 from reconciler.invoicing.follow_invoices import follow_invoices
 from reconciler.money_out.bind import Bound, bind
-from reconciler.store import books, objects
+from reconciler.onboarding.bind_account import bind_accounts
+from reconciler.store import account_mirrors, books, objects, open_chains
 from reconciler.store import positions as stored_positions
 from reconciler.store.database import Session
 
@@ -51,18 +58,23 @@ class _Work:
     """What a batch touches: as stored, and as it will be."""
 
     records: dict[str, Record] = field(default_factory=dict)
+    before: dict[str, Record] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)  # record id -> cause
 
     def families(self) -> dict[str, list[Snapshot]]:
-        found: dict[str, list[Snapshot]] = {}
-        for record in self.records.values():
-            found.setdefault(record.snapshot.family, []).append(record.snapshot)
-        return found
+        return _by_family(self.records.values())
 
     def touched(self) -> dict[str, list[Snapshot]]:
         """The families in which something has changed."""
         names = {self.records[id].snapshot.family for id in self.changed}
         return {name: members for name, members in self.families().items() if name in names}
+
+
+def _by_family(records: Iterable[Record]) -> dict[str, list[Snapshot]]:
+    found: dict[str, list[Snapshot]] = {}
+    for record in records:
+        found.setdefault(record.snapshot.family, []).append(record.snapshot)
+    return found
 
 
 async def absorb(session: Session, policy: Policy, arrivals: Sequence[Arrival], now: int) -> None:
@@ -72,20 +84,55 @@ async def absorb(session: Session, policy: Policy, arrivals: Sequence[Arrival], 
     """
     if not arrivals:
         return
-    work = await _load(session, arrivals)
+    named = {a.snapshot.id for a in arrivals} | {a.snapshot.family for a in arrivals}
+    work = await _load(session, named)
     for arrival in arrivals:
         _merge(work, arrival)
     _move_to_known_families(work)
     bound = await bind(session, work.touched(), now)
     await follow_invoices(session, work.touched(), now)
+    await bind_accounts(session, work.touched(), now)
     await _settle(session, policy, work, bound, now)
+    await _follow_chains(session, work.touched())
     await _save(session, policy, work, now)
 
 
-async def _load(session: Session, arrivals: Sequence[Arrival]) -> _Work:
-    """Every record that shares a family with an arrival, however it got there."""
+async def _follow_chains(session: Session, families: Mapping[str, list[Snapshot]]) -> None:
+    """Keep which chains of these families do not hold. Only a dispute can break one."""
+    disputed = {
+        id: Family(id, tuple(members))
+        for id, members in families.items()
+        if any(member.kind is Kind.DISPUTE for member in members)
+    }
+    if disputed:
+        found = [chain for family in disputed.values() for chain in broken_chains(family)]
+        await open_chains.replace(session, disputed.keys(), found)
+
+
+async def resettle(session: Session, policy: Policy, id: str, cause: str, now: int) -> None:
+    """What we hold of an object is what it was, and what follows from it is posted anew: a decision
+    of ours about it has changed."""
+    work = await _load(session, {id})
+    work.changed[id] = cause
+    bound = await bind(session, work.touched(), now)
+    await _settle(session, policy, work, bound, now)
+
+
+async def resettle_families(
+    session: Session, policy: Policy, families: Sequence[str], cause: str, now: int
+) -> None:
+    """The same for whole families: which books there are has changed."""
+    work = await _load(session, families)
+    for members in work.families().values():
+        work.changed[members[0].id] = cause
+    bound = await bind(session, work.touched(), now)
+    await _settle(session, policy, work, bound, now)
+
+
+async def _load(session: Session, ids: Iterable[str]) -> _Work:
+    """Every record that shares a family with one of these objects, however it got there."""
     work = _Work()
-    wanted = {a.snapshot.id for a in arrivals} | {a.snapshot.family for a in arrivals}
+    wanted = set(ids)
     asked: set[str] = set()
     while wanted - asked:
         fresh = wanted - asked
@@ -126,20 +173,27 @@ async def _settle(session: Session, policy: Policy, work: _Work, bound: Bound, n
     former = {id for id in work.changed if id not in touched}
     held = await stored_positions.of_families(session, touched | former)
     causes = {work.records[id].snapshot.family: cause for id, cause in work.changed.items()}
+    # On the platform alone, as nearly all objects are, nothing is asked.
+    there = set().union(*(accounts_of(members) for members in families.values()))
+    watched = await account_mirrors.of_accounts(session, there) if there else {}
     target: dict[str, Position] = {}
     for family in sorted(touched):
         members = Family(family, tuple(families[family]), bound.payouts, bound.requests)
-        for position in positions(members, policy.disputes_borne_by):
+        for position in all_positions(members, policy.disputes_borne_by, watched):
             target[position.reference] = position
     # A charge may have claimed another payment before: its position is still that one's.
     elsewhere = target.keys() - held.keys()
     held |= await stored_positions.of_references(session, elsewhere)
+    rebuilt = await rebuilt_positions(session, {**target, **held})
+    held |= rebuilt
     stored: list[Position] = []
     postings: list[tuple[Posting, str]] = []
     for reference in sorted(target.keys() | held.keys()):
         before = held.get(reference)
         after = target.get(reference) or _emptied(before)
         position, posting = settle(before, after)
+        if reference in rebuilt and posting is None:
+            position = replace(position, version=position.version + 1)
         if position != before and (before is not None or position.lines):
             stored.append(position)
         if posting is not None:
@@ -157,14 +211,17 @@ async def _save(session: Session, policy: Policy, work: _Work, now: int) -> None
     rows = []
     wanted: dict[str, objects.Fetch] = {}
     clear: dict[str, int] = {}
-    for id in sorted(work.changed):
+    fees = _fees_that_differ(work)
+    for id in sorted(work.changed.keys() | fees.keys()):
         record = work.records[id]
         needs = record.needs(policy.api_version)
+        if fees.get(id):
+            needs = (*needs, Need.FEE_DIFFERS)
         rows.append((record, ",".join(needs)))
         reread = [need for need in needs if need in REREADABLE]
         if reread:
             wanted[id] = _reread(record, reread, now)
-        else:
+        elif id in work.changed:
             clear[id] = record.snapshot.as_of
     await objects.save(session, rows)
     for fetch in [*_missing_payments(work, now), *_bad_fees(work, now)]:
@@ -186,16 +243,36 @@ def _reread(record: Record, needs: Iterable[Need], now: int) -> objects.Fetch:
 
 
 def _bad_fees(work: _Work, now: int) -> list[objects.Fetch]:
-    """Payments with an unusable fee, when one of their other objects changes: Stripe sends no event
-    for a PaymentIntent's metadata, but does for its charge's."""
+    """Payments whose fee is unusable, or another than their charge's, when one of their other
+    objects changes: Stripe sends no event for a PaymentIntent's metadata, but does for its
+    charge's."""
     touched = {work.records[id].snapshot.family for id in work.changed}
-    return [
-        _reread(record, [Need.BAD_FEE], now)
-        for id, record in sorted(work.records.items())
-        if id not in work.changed
-        and record.snapshot.family in touched
+    bad = {
+        id: Need.BAD_FEE
+        for id, record in work.records.items()
+        if record.snapshot.family in touched
         and record.snapshot.detail.get("platform_fee") == BAD_FEE
+    }
+    differ = {id: Need.FEE_DIFFERS for id, newly in _fees_that_differ(work).items() if newly}
+    return [
+        _reread(work.records[id], [need], now)
+        for id, need in sorted({**differ, **bad}.items())
+        if id not in work.changed
     ]
+
+
+def _fees_that_differ(work: _Work) -> dict[str, bool]:
+    """Payments whose charge names another share of the platform than they do: that they do now,
+    or, where they did before, that they no longer do."""
+    before, found = _by_family(work.before.values()), {}
+    for family, members in work.touched().items():
+        now = fee_differs(Family(family, tuple(members)))
+        then = fee_differs(Family(family, tuple(before.get(family, ()))))
+        if now is not None:
+            found[now.payment] = True
+        elif then is not None:
+            found[then.payment] = False
+    return found
 
 
 def _missing_payments(work: _Work, now: int) -> list[objects.Fetch]:

@@ -17,15 +17,17 @@ import msgspec
 import structlog
 
 from reconciler.context import Context
+from reconciler.domain.lifecycle import Kind
 from reconciler.domain.snapshot import PLATFORM, Origin
 from reconciler.gateway import fields, snapshots
 from reconciler.gateway.client import PATHS
 from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.snapshots import Rendered
+from reconciler.intake import generation_failures
 from reconciler.intake.absorb import Arrival, absorb
 from reconciler.invoicing import read_cards
 from reconciler.oversight.audit import Action, Actor, Audit, record
-from reconciler.store import inbox, objects
+from reconciler.store import chains, inbox, objects
 from reconciler.store.database import DatabaseUnavailable, Row, Session
 from reconciler.store.leases import LostLease
 
@@ -40,6 +42,9 @@ NAMED = 200
 
 LEFT = "account.application.deauthorized"
 """A merchant has disconnected from the platform. The event's object is the application."""
+
+UPDATED = frozenset(Kind) - {Kind.PAYMENT_INTENT, Kind.REVERSAL}
+"""The objects of which Stripe sends updates that say what was there before."""
 
 ATTEMPTS = 5
 BACKOFF_SECONDS = (1, 5, 30, 120)
@@ -145,16 +150,34 @@ async def _commit(context: Context, prepared: Sequence[Prepared]) -> Applied:
     now = context.now()
     async with context.write_books() as session:
         irrelevant = {p.seq: p.irrelevant for p in prepared if p.irrelevant}
-        wanted = [p.seq for p in prepared if not p.irrelevant]
-        # Marked first: what another instance has settled meanwhile is not ours to apply.
-        applied = await inbox.settle(session, "applied", "", wanted, now)
-        due = [p for p in prepared if p.seq in applied]
-        await absorb(session, context.policy, [a for p in due for a in p.arrivals], now)
-        await _want(session, due, now)
+        applied = await apply_in(session, context, [p for p in prepared if not p.irrelevant])
         for reason in sorted(set(irrelevant.values())):
             seqs = [seq for seq, why in irrelevant.items() if why == reason]
             await inbox.settle(session, "irrelevant", reason, seqs, now)
-    return Applied(len(applied), len(irrelevant))
+    return Applied(applied, len(irrelevant))
+
+
+async def apply_in(session: Session, context: Context, prepared: Sequence[Prepared]) -> int:
+    """Apply relevant events in the caller's transaction: how many still were to be applied."""
+    now = context.now()
+    # Marked first: what another instance has settled meanwhile is not ours to apply.
+    applied = await inbox.settle(session, "applied", "", [p.seq for p in prepared], now)
+    due = [p for p in prepared if p.seq in applied]
+    await absorb(session, context.policy, [a for p in due for a in p.arrivals], now)
+    await _want(session, due, now)
+    await chains.want(session, _updated(due))
+    return len(applied)
+
+
+def _updated(prepared: Sequence[Prepared]) -> dict[str, int]:
+    """The objects whose chains of updates have a new link, and its moment."""
+    since: dict[str, int] = {}
+    for one in prepared:
+        if not one.arrivals or one.arrivals[0].snapshot.kind not in UPDATED:
+            continue
+        own = one.arrivals[0].snapshot
+        since[own.id] = min(since.get(own.id, own.as_of), own.as_of)
+    return since
 
 
 async def _want(session: Session, prepared: Sequence[Prepared], now: int) -> None:
@@ -244,13 +267,16 @@ def _thin(seq: int, event_id: str, body: Mapping[str, Any]) -> Prepared:
 
     https://docs.stripe.com/event-destinations#thin-events
     """
+    created = _iso_seconds(fields.text(body, "created"))
+    account = fields.text(body, "context") or PLATFORM
+    if body.get("type") == generation_failures.TYPE:
+        fetch = objects.Fetch(event_id, account, generation_failures.REASON, created, 0)
+        return Prepared(seq, event_id, fetch=fetch)
     related = fields.inner(body, "related_object")
     object_id = fields.text(related, "id")
     if object_id.partition("_")[0] not in PATHS:
         kind = fields.text(related, "type") or "nothing"
         return Prepared(seq, event_id, irrelevant=f"the books do not follow a {kind}")
-    account = fields.text(body, "context") or PLATFORM
-    created = _iso_seconds(fields.text(body, "created"))
     fetch = objects.Fetch(object_id, account, "thin_event", created, 0)
     return Prepared(seq, event_id, fetch=fetch)
 

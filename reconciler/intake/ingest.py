@@ -15,12 +15,15 @@ from dataclasses import replace
 
 import msgspec
 
-from reconciler.store import inbox
+from reconciler.store import inbox, listed_events
 from reconciler.store.database import Database
 from reconciler.store.inbox import Delivery
 
 LARGEST_COMMIT_EVENTS = 512
 LARGEST_COMMIT_BYTES = 8 * 1024 * 1024
+
+WEBHOOKS = ("platform", "connect")
+"""The channels by which events are delivered; the others bring what was found or kept."""
 
 
 class Intake:
@@ -78,8 +81,22 @@ async def keep(database: Database, deliveries: Sequence[Delivery]) -> set[int]:
         else:
             repeated.append(index)
     if repeated:
-        new |= await _keep_variants(database, {i: deliveries[i] for i in repeated})
+        again = {i: deliveries[i] for i in repeated}
+        await _note_late(database, list(again.values()))
+        new |= await _keep_variants(database, again)
     return new
+
+
+async def _note_late(database: Database, repeated: Sequence[Delivery]) -> None:
+    """What the sweep had taken in was delivered after all: no gap, only late."""
+    by_webhook = [d for d in repeated if d.channel in WEBHOOKS]
+    if not by_webhook:
+        return
+    async with database.read() as session:
+        late = await listed_events.came_later(session, {d.event_id for d in by_webhook})
+    if late:
+        async with database.write() as session:
+            await listed_events.delivered(session, late, by_webhook[0].received_at)
 
 
 async def _keep_variants(database: Database, repeated: Mapping[int, Delivery]) -> set[int]:

@@ -18,7 +18,7 @@ from reconciler.gateway.client import BalanceReading, Gateway, Page, Window
 from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.outcomes import StripeUnavailable
 from reconciler.intake.walk import Coverage, walk
-from reconciler.store import books, mirror
+from reconciler.store import books, mirror, outside_changes
 from reconciler.store.database import Session
 
 STREAM = "balance_transactions"
@@ -92,9 +92,14 @@ async def _walk(
 
 
 async def keep_movements(session: Session, rows: Sequence[BalanceTransaction], now: int) -> int:
-    """Movements are mirrored, and posted if they were not known; how many were not."""
+    """Movements are mirrored, and posted if they were not known; how many were not. One whose row
+    was lost, or changed by somebody else, is mirrored again; in the ledger it stands already."""
+    changed = {row.id for row in rows} & await outside_changes.movements(session)
+    if changed:
+        await mirror.forget(session, changed)
     new = await mirror.insert(session, rows, now)
-    fresh = {row.id: row for row in rows if row.id in new and row.counts}
+    posted = await books.in_the_ledger(session, new) if new else set()
+    fresh = {row.id: row for row in rows if row.id in new - posted and row.counts}
     await books.post(session, [(posting(row), row.id) for row in fresh.values()], now)
     return len(new)
 

@@ -6,6 +6,8 @@ versions, thin notifications, payments that a refund belongs to. Must not compar
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import structlog
 
 from reconciler.context import Context
@@ -13,6 +15,7 @@ from reconciler.domain.snapshot import Snapshot
 from reconciler.gateway.client import Gateway
 from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.outcomes import Missing, StripeUnavailable
+from reconciler.intake import generation_failures
 from reconciler.intake.absorb import Arrival, absorb
 from reconciler.invoicing import read_cards
 from reconciler.onboarding.account_access import lost
@@ -41,9 +44,14 @@ async def reread_due(context: Context, limit: int = BATCH) -> int:
 async def _reread(context: Context, stripe: Gateway, row: Row) -> int:
     object_id, read_at = row["object_id"], context.now()
     if read_cards.reads(object_id):
-        return await _reread_card(context, stripe, row)
+        reading = read_cards.read_card_object(context, stripe, object_id)
+        return await _read_apart(context, row, reading)
+    if generation_failures.reads(object_id):
+        account = row["stripe_account"]
+        reading = generation_failures.read_failure(context, stripe, object_id, account)
+        return await _read_apart(context, row, reading)
     try:
-        found = await stripe.retrieve(object_id, row["stripe_account"], read_at)
+        found = await stripe.retrieve(object_id, row["stripe_account"], read_at, row["family"])
     except (StripeUnavailable, Unreadable) as error:
         await _postpone(context, row, str(error))
         return 0
@@ -68,15 +76,15 @@ async def _reread(context: Context, stripe: Gateway, row: Row) -> int:
     return int(not still)
 
 
-async def _reread_card(context: Context, stripe: Gateway, row: Row) -> int:
-    object_id = row["object_id"]
+async def _read_apart(context: Context, row: Row, reading: Awaitable[None]) -> int:
+    """What is no record of ours is read by whoever knows it."""
     try:
-        await read_cards.read_card_object(context, stripe, object_id)
+        await reading
     except (StripeUnavailable, Unreadable) as error:
         await _postpone(context, row, str(error))
         return 0
     async with context.database.read() as session:
-        still = await objects.is_wanted(session, object_id)
+        still = await objects.is_wanted(session, row["object_id"])
     if still:
         await _postpone(context, row, "read, and still in doubt")
     return int(not still)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.context import Context
+from reconciler.oversight.delivery_counts import day_in_figures
 from reconciler.store import figures, runs
 from reconciler.store.database import Row
 
@@ -18,7 +19,7 @@ from reconciler.store.database import Row
 class Figures:
     """Times are epoch seconds, 0 where there is nothing. `drift` holds minor units per currency of
     the newest run, whose verdict is `verdict`; `traffic` what is asked of Stripe, None without a
-    key."""
+    key; `delivery` says how the events of the last day reached us."""
 
     now: int
     inbox: Row
@@ -30,6 +31,7 @@ class Figures:
     run_finished_at: int
     drift: dict[str, int]
     traffic: dict[str, Any] | None
+    delivery: dict[str, Any]
 
 
 async def read_figures(context: Context) -> Figures:
@@ -39,6 +41,7 @@ async def read_figures(context: Context) -> Figures:
         inbox, rereads = await figures.inbox(session), await figures.rereads(session)
         found = await figures.findings(session)
         sendings, jobs = await figures.sendings(session), await figures.jobs(session)
+        day = await day_in_figures(session, context.now())
     bridges = run["bridge"] if run else []
     return Figures(
         now=context.now(),
@@ -51,4 +54,5 @@ async def read_figures(context: Context) -> Figures:
         run_finished_at=run["finished_at"] if run else 0,
         drift={bridge["currency"]: bridge["drift"] for bridge in bridges},
         traffic=context.stripe.wire.shown() if context.stripe else None,
+        delivery=day,
     )

@@ -87,6 +87,6 @@ class Caller:
 
 async def caller_of(context: Context, key: str) -> Caller | None:
     """Who holds a living key. Compared by digest: timing tells nothing about the key."""
-    async with context.database.read() as session:
+    async with context.database.read(brief=True) as session:
         row = await keys.by_digest(session, digest(key))
     return Caller(row["id"], row["name"], role_named(row["role"])) if row else None

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.context import Context
-from reconciler.domain.books import Family
 from reconciler.domain.bridge import HOLDINGS
+from reconciler.domain.family import Family
 from reconciler.domain.ledger import merchant as merchant_account
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.payments import Payment, payment
@@ -62,8 +62,8 @@ async def _families(session: Session, ids: Sequence[str]) -> list[Payment]:
 
 async def merchant_balance(session: Session, merchant: str) -> list[dict[str, Any]]:
     """Per currency, in minor units: completed payments less the platform's share, less refunds,
-    payouts not failed or cancelled, and disputes. `reserved` is the part of `paid_out` and
-    `refunded` whose outcome at Stripe is still open."""
+    payouts not failed or cancelled, and disputes, and what was adjusted in the merchant's favour.
+    `reserved` is the part of `paid_out` and `refunded` whose outcome at Stripe is still open."""
     kinds: dict[str, dict[str, int]] = {}
     for row in await books.activity(session, merchant_account(merchant)):
         kinds.setdefault(row["currency"], {})[row["kind"]] = row["amount"]
@@ -78,6 +78,7 @@ async def merchant_balance(session: Session, merchant: str) -> list[dict[str, An
             "paid_out": moved.get("payout", 0) + moved.get("transfer", 0),
             "reserved": held.get(currency, 0),
             "disputed": moved.get("dispute", 0),
+            "adjusted": -moved.get("adjustment", 0),
             "balance": -sum(moved.values()),
         }
         for currency, moved in sorted(kinds.items())

@@ -28,7 +28,7 @@ DETAILS: dict[Kind, dict[str, Any]] = {
     },
     Kind.REFUND: {"charge": "ch_1", "payment_intent": "pi_1", "reason": "", "pending_reason": ""},
     Kind.DISPUTE: {"charge": "ch_1", "payment_intent": "pi_1", "withdrawn": None},
-    Kind.TRANSFER: {"payout": "", "amount_reversed": 0, "destination": "acct_1"},
+    Kind.TRANSFER: {"foreign": "", "payout": "", "amount_reversed": 0, "destination": "acct_1"},
     Kind.REVERSAL: {"transfer": "tr_1"},
     Kind.BANK_PAYOUT: {},
     Kind.ACCOUNT: {"transfers": "active"},

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.domain import facts
-from reconciler.domain.books import Bearer, Family, Instruction, decided_payout, positions
+from reconciler.domain.books import Bearer, Instruction, decided_payout, positions
 from reconciler.domain.facts import BalanceTransaction
+from reconciler.domain.family import Family
 from reconciler.domain.ledger import Line, Side, Unbalanced, balanced, total
 from reconciler.domain.lifecycle import STAGES, Kind
 from reconciler.domain.positions import Position, PositionKind, settle

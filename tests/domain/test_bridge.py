@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from reconciler.domain.bridge import HOLDINGS, Bridge, bridge, is_explained, suspense, unmirrored
 from reconciler.domain.findings import Cause, Finding, FindingKind, total
+from reconciler.domain.open_clearing import Open
 from reconciler.domain.sending import Status
 from reconciler.domain.snapshot import Need, Record
-from reconciler.domain.verdicts import Open
 from reconciler.gateway.client import BalanceReading
 from reconciler.intake.mirror_balance import Mirrored
 from reconciler.intake.walk import Coverage
@@ -26,7 +26,7 @@ from tests.domain.making import NOW, charge, examples, intent, movement, refund
 
 HELD = [
     *("merchant", "platform", "reserved", "unattributed", "fees", "disputes"),
-    *("reserves", "fx", "bank"),
+    *("reserves", "fx", "foreign", "bank", "received", "own"),
 ]
 """Every kind of ledger account but Stripe's balance, clearing and suspense."""
 

@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.domain.books import Instruction
+from reconciler.domain.evidence import finding
 from reconciler.domain.findings import Cause, Finding, FindingKind, total
-from reconciler.domain.verdicts import (
+from reconciler.domain.open_clearing import Open, Received
+from reconciler.domain.verdict import Verdict
+from reconciler.domain.verdicts import judge
+from reconciler.domain.windows import (
     BINDING_SECONDS,
+    CUSTOMER_ACTS_SECONDS,
     REFUND_SECONDS,
     WEBHOOK_SECONDS,
-    Open,
-    Received,
-    Verdict,
-    finding,
-    judge,
 )
 from tests.domain.making import NOW, charge, dispute, examples, movement, refund, transfer
 
@@ -38,6 +38,15 @@ def ordered(transfer_id: str) -> Instruction:
 
 def received(created: int = NOW, status: str = "applied", error: str = "") -> Received:
     return Received("evt_1", "refund.updated", created, created + 1, "platform", status, error)
+
+
+def entry(posted_at: int, reference: str = "ch_1", caused_at: int = 0) -> dict[str, Any]:
+    return {
+        "side": "books",
+        "reference": reference,
+        "posted_at": posted_at,
+        "caused_at": caused_at,
+    }
 
 
 def verdict(open: Open, now: int = LATER, *, mirrored: bool = True) -> Verdict:
@@ -65,10 +74,13 @@ def expect(
 # -- only in the books ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", ["pending", "requires_action"])
-def test_a_refund_that_waits_may_take_its_thirty_days(status: str):
+@pytest.mark.parametrize(
+    ("status", "seconds"),
+    [("pending", REFUND_SECONDS), ("requires_action", CUSTOMER_ACTS_SECONDS)],
+)
+def test_a_refund_that_waits_may_take_its_thirty_days(status: str, seconds: int):
     open = case("re_1", books=-4000, snapshot=refund(4000, status=status))
-    until = NOW + REFUND_SECONDS
+    until = NOW + seconds
     expect(open, FindingKind.MISSING_AT_STRIPE, Cause.REFUND_PENDING, until)
 
 
@@ -100,14 +112,21 @@ def test_while_movements_are_unread_a_missing_one_may_be_among_them(snapshot: An
 def test_stripe_has_an_hour_to_list_the_movement_of_an_object():
     open = case("ch_1", books=10000, snapshot=charge(10000))
     until = NOW + BINDING_SECONDS
-    expect(open, FindingKind.MISSING_AT_STRIPE, Cause.MOVEMENT_NOT_BOUND, until)
+    expect(open, FindingKind.MISSING_AT_STRIPE, Cause.FEE_NOT_BOUND, until)
 
 
 def test_the_hour_begins_when_the_books_were_posted_if_that_was_later():
-    posted = ({"side": "books", "posted_at": NOW + 5000}, {"side": "books", "posted_at": NOW})
+    posted = (entry(NOW + 5000), entry(NOW), {**entry(NOW + 9999), "reference": "adj_1"})
     open = case("ch_1", books=10000, snapshot=charge(10000), entries=posted)
     until = NOW + 5000 + BINDING_SECONDS
-    expect(open, FindingKind.MISSING_AT_STRIPE, Cause.MOVEMENT_NOT_BOUND, until)
+    expect(open, FindingKind.MISSING_AT_STRIPE, Cause.FEE_NOT_BOUND, until)
+
+
+def test_an_event_that_came_late_does_not_put_off_what_it_told_of():
+    posted = (entry(NOW + 5000, caused_at=NOW + 7),)
+    open = case("ch_1", books=10000, snapshot=charge(10000), entries=posted)
+    until = NOW + 7 + BINDING_SECONDS
+    expect(open, FindingKind.MISSING_AT_STRIPE, Cause.FEE_NOT_BOUND, until)
 
 
 @pytest.mark.parametrize("status", ["succeeded", "from_the_future"])
@@ -203,8 +222,8 @@ def test_the_one_transfer_of_a_payout_fully_reversed_is_not_made_outside():
         payout=ordered("tr_1"),
         events=(received(NOW), received(NOW + 100)),
         entries=(
-            {"side": "books", "amount": -6000, "posted_at": NOW},
-            {"side": "books", "amount": 6000, "posted_at": NOW + 100},
+            entry(NOW, "tr_1"),
+            entry(NOW + 100, "tr_1"),
         ),
     )
     assert verdict(open, NOW + 101).kind is FindingKind.STATUS_DIFFERS
@@ -224,11 +243,35 @@ def test_a_movement_after_the_last_event_lacks_its_event():
 
 
 def test_without_events_the_moment_of_the_snapshot_says_what_was_known():
-    moved = (movement("refund_failure", 4000, "re_1", created=NOW + 50),)
-    known = refund(4000, as_of=NOW + 50)
-    open = case("re_1", -4000, 0, snapshot=known, movements=moved)
+    moved = (movement("refund", -4000, "re_1", created=NOW + 50),)
+    known = refund(4000, status="failed", as_of=NOW + 50)
+    open = case("re_1", 0, 4000, snapshot=known, movements=moved)
     until = NOW + 50 + BINDING_SECONDS
     expect(open, FindingKind.STATUS_DIFFERS, Cause.MOVEMENT_NOT_BOUND, until)
+
+
+def test_what_came_back_in_the_second_of_the_last_event_lacks_its_event_too():
+    moved = (
+        movement("refund", -4000, "re_1"),
+        movement("refund_failure", 4000, "re_1", created=NOW + 50),
+    )
+    open = case("re_1", -4000, 0, snapshot=refund(4000, as_of=NOW + 50), movements=moved)
+    until = NOW + 50 + WEBHOOK_SECONDS
+    expect(open, FindingKind.STATUS_DIFFERS, Cause.EVENT_NOT_RECEIVED, until)
+
+
+def test_of_a_transfer_that_came_back_in_two_parts_the_second_is_to_be_listed():
+    sent = transfer(6000, payout="payout_1", amount_reversed=3000, as_of=NOW + 90)
+    moved = (
+        movement("transfer", -6000, "tr_1"),
+        movement("transfer_reversal", 1000, "tr_1", created=NOW + 50),
+    )
+    told = (received(NOW + 50), received(NOW + 90))
+    open = case(
+        "tr_1", -3000, 5000, snapshot=sent, movements=moved, payout=ordered("tr_1"), events=told
+    )
+    until = NOW + 90 + BINDING_SECONDS
+    expect(open, FindingKind.AMOUNT_DIFFERS, Cause.MOVEMENT_NOT_BOUND, until)
 
 
 def test_amounts_that_differ_without_anything_received_later_lack_an_event_too():
@@ -346,7 +389,7 @@ def test_a_finding_carries_everything_it_rests_on():
     )
     evidence = finding(open, verdict(open), "acct_1", LATER).evidence
     first_keys = [next(iter(item)) for item in evidence]
-    assert first_keys == ["object", "balance_transaction", "event", "ledger_transaction"]
+    assert first_keys == ["rule", "object", "balance_transaction", "event", "ledger_transaction"]
     assert finding(open, verdict(open), "acct_1", LATER).stripe_account == "acct_1"
 
 

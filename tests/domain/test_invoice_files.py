@@ -23,7 +23,7 @@ drafts = st.builds(
     id=words,
     customer=words,
     merchant=st.just(""),
-    amount=st.integers(1, 10**9),
+    amount=st.integers(50, 10**9),
     currency=st.sampled_from(["usd", "eur", "jpy"]),
     due_on=st.dates(min_value=__import__("datetime").date(2000, 1, 1))
     .map(str)

@@ -8,13 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.books import (
-    Bearer,
-    Family,
-    RefundRequest,
-    decided_refund,
-    positions,
-)
+from reconciler.domain.books import Bearer, RefundRequest, decided_refund, positions
+from reconciler.domain.family import Family
 from reconciler.domain.ledger import total
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.payments import payment
@@ -62,13 +57,37 @@ def test_an_amount_is_what_stripe_takes_or_has_a_name(amount: int, currency: str
     assert code(amount_refusal("payout", amount, currency)) == expected
 
 
-def test_the_day_is_named_on_which_pending_funds_suffice():
-    day = 1_795_478_400  # 2026-11-24
-    funds = Funds(100_000, 8_800, ((day - 86_400, 1_000), (day, 40_200), (day + 86_400, 9_000)))
-    refusal = funds_refusal("bakery", 50_000, "usd", funds)
+@pytest.mark.parametrize("currency", ["huf", "twd"])
+def test_what_is_charged_in_hundredths_is_given_back_in_hundredths(currency: str):
+    assert code(amount_refusal("refund", 101, currency)) == ""
+    assert code(amount_refusal("reversal", 101, currency)) == ""
+    assert code(amount_refusal("refund", 101, "isk")) == "amount_not_a_multiple"
+
+
+DAY = 1_795_478_400  # 2026-11-24
+LATER = ((DAY - 86_400, 1_000), (DAY, 40_200), (DAY + 3_600, 9_000))
+
+
+@pytest.mark.parametrize(
+    ("amount", "funds", "words"),
+    [
+        (9_000, Funds(10**6, 8_800, LATER), "another 10.00 usd will be available on 2026-11-23:"),
+        (50_000, Funds(10**6, 8_800, LATER), "another 412.00 usd will be available on 2026-11-24:"),
+        (50_001, Funds(10**6, 8_800, LATER), "502.00 usd will be available on 2026-11-24 at 01:00"),
+        (59_001, Funds(10**6, 8_800, LATER, 50_200), "another 502.00 usd is pending, which will"),
+        (59_001, Funds(10**6, 8_800, LATER, 50_201), "502.01 usd is pending, and it is not known"),
+        (9_000, Funds(10**6, 8_800), "is not promised already; ask for less, or add funds"),
+        (500, Funds(10**6, -400, ((DAY, 899),)), "now, 0.00 usd is not promised already; another"),
+        (500, Funds(10**6, -400, ((DAY, 900),)), "another 9.00 usd will be available on 2026-11"),
+        (9_000, Funds(8_999, 0), "Merchant bakery is owed 89.99 usd; ask for that or less."),
+        (9_000, Funds(0, 0), "is owed no usd; wait for its next payment."),
+        (9_000, Funds(-5, 0), "is owed no usd and owes 0.05 usd; wait"),
+    ],
+)
+def test_whoever_asks_too_early_is_told_when_and_how_much(amount: int, funds: Funds, words: str):
+    refusal = funds_refusal("bakery", amount, "usd", funds)
     assert refusal is not None
-    assert "412.00 usd become available on 2026-11-24" in refusal.message
-    assert "88.00 usd" in refusal.message
+    assert words in refusal.message
 
 
 @given(

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.engines import migrated_url
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command configures the log for the streams of its own process, which are gone after it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

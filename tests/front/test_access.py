@@ -12,10 +12,10 @@ import pytest
 import structlog
 from starlette.routing import Route
 
-from handlers import console, console_approvals
+from handlers import console
 from handlers.routes import build_routes
 from handlers.state import State
-from handlers.table import PAGES, TABLE, Entry
+from handlers.table import FORM_ROLES, FORMS, PAGES, TABLE, Entry
 from reconciler.app import configure_logging
 from reconciler.oversight.keys import Role, bootstrap_key, create_key, revoke_key
 from reconciler.simulator import Simulator
@@ -176,8 +176,8 @@ def test_the_matrix_has_the_role_of_every_page() -> None:
         role = console.ROLES.get(page, Role.VIEWER).name.lower()
         expected = "none" if ("GET", path) in OPEN else role
         assert documented()["GET", path] == (expected, ""), path
-    for path in console_approvals.FORMS:
-        assert documented()["POST", path] == ("finance", ""), path
+    for path in FORMS:
+        assert documented()["POST", path] == (FORM_ROLES[path].name.lower(), ""), path
 
 
 def test_what_needs_no_key_is_a_short_list() -> None:
@@ -188,7 +188,7 @@ def test_what_needs_no_key_is_a_short_list() -> None:
 def test_no_page_opens_without_a_key(sqlite_url: str, method: str) -> None:
     async def story() -> None:
         async with service(sqlite_url) as it:
-            paths = PAGES if method == "GET" else console_approvals.FORMS
+            paths = PAGES if method == "GET" else FORMS
             for path in paths:
                 if (method, path) in OPEN:
                     continue

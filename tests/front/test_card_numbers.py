@@ -45,8 +45,8 @@ BODY = {
 """Every field that some body has."""
 
 
-NO_BODY = frozenset({"/v1/invoices/import", "/v1/drift/runs"})
-"""A file, tried by itself below; and a check, which reads no body and keeps nothing of it."""
+NO_BODY = frozenset({"/v1/invoices/import", "/v1/drift/runs", "/v1/resyncs/{id}"})
+"""A file, tried by itself below; and what reads no body, and so keeps nothing of it."""
 
 
 def fields() -> set[str]:

@@ -385,3 +385,21 @@ def test_a_recovery_is_made_once_too(url: str, effect: str) -> None:
             await sound(it)
 
     run(story)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_the_row_of_an_outcome_tells_how_the_payout_stood_before(url: str, heard: bool) -> None:
+    async def story() -> None:
+        async with service(url) as it:
+            await funded(it)
+            if not heard:
+                it.simulator.webhooks.drop("*")
+                it.simulator.faults.add(method="POST", path="/v1/transfers", effect="reset")
+            await payout(it, 12_000)
+            await later(it, MINUTE)
+            (row,) = (await it.get("/v1/audit", action="payout.settled")).json()["data"]
+            assert row["after"]["status"] == "completed"
+            # What is unknown is sent again, and stays unknown until there is an answer.
+            assert row["before"] == {"status": "sending" if heard else "unknown"}
+
+    run(story)

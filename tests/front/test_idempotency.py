@@ -87,7 +87,7 @@ class Command:
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
     made = Command()
-    entry = Entry("POST", PATH, Role.OPERATOR, made.answer, keyed=True)
+    entry = Entry("POST", PATH, Role.OPERATOR, made.answer, keyed=True, query=("a",))
     monkeypatch.setattr(routes, "TABLE", (*routes.TABLE, entry))
     return made
 

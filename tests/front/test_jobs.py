@@ -171,7 +171,7 @@ def test_every_scheduled_job_does_its_work_on_a_running_service(database_url: st
 
 
 def test_a_schedule_that_stops_leaves_no_job_running_and_no_lease_held(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def story() -> None:
         async with service(f"sqlite:///{tmp_path / 'stopped.db'}") as it:
@@ -191,6 +191,9 @@ def test_a_schedule_that_stops_leaves_no_job_running_and_no_lease_held(
             await started.wait()
             await running.stop()
             assert ended == [1]
+            await asyncio.sleep(0)
+            errors = [r for r in caplog.records if r.levelname == "ERROR"]
+            assert errors == []  # to stop is no failure
             lease = (await it.query("SELECT leased_until FROM leases"))[0]
             assert lease["leased_until"] == 0
 

@@ -37,8 +37,8 @@ def test_a_charge_whose_movement_comes_later_is_timing_until_it_does(database_ur
             assert (await it.balances())["merchant:bakery", "usd"] == -9_200
             early = await it.check()
             assert early["status"] == "clean"
-            assert [f["cause"] for f in early["found"]] == ["movement_not_bound"]
-            assert early["drift"] == {"drift": {}, "timing": {"usd": -10_000}}
+            assert [f["cause"] for f in early["found"]] == ["fee_not_bound"]
+            assert (early["drift"]["drift"], early["drift"]["timing"]) == ({}, {"usd": -10_000})
             it.simulator.clock.advance(1_000)
             await it.listen()
             assert (await it.check())["found"] == []

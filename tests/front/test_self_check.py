@@ -48,9 +48,13 @@ def test_each_way_of_breaking_the_books_is_found_reported_and_cleared(tmp_path: 
             found = await self_check(it.context)
             assert found, sql
             assert {f.kind.value for f in found} == {"invariant_broken"}
+            assert {f.cause.value for f in found} == {"overwritten"}
+            assert all(f.evidence[0]["rule"] for f in found)
             checked = await it.check()
             assert checked["status"] == "drift"
-            assert "invariant_broken" in {f["kind"] for f in checked["found"]}
+            told = [f["reference"] for f in checked["found"] if f["cause"] == "overwritten"]
+            assert {f.reference for f in found} <= set(told)
+            assert len(told) == len(set(told))  # each is told once
 
     for number, sql in enumerate(broken):
         run(lambda: story(number, sql))  # noqa: B023

@@ -101,6 +101,7 @@ BAD: dict[str, tuple[str, dict[str, str]]] = {
     "no instance": ("RECONCILER_INSTANCES", {"RECONCILER_INSTANCES": "0"}),
     "a short scraper's key": ("RECONCILER_METRICS_KEY", {"RECONCILER_METRICS_KEY": "short"}),
     "half a service that there is not": ("RECONCILER_ONLY", {"RECONCILER_ONLY": "pages"}),
+    "a rule that tells nothing": ("RECONCILER_FOREIGN", {"RECONCILER_FOREIGN": "shop"}),
     "an empty merchant key": ("RECONCILER_MERCHANT_KEY", {"RECONCILER_MERCHANT_KEY": ""}),
     "an address of another scheme": ("STRIPE_API_BASE", {"STRIPE_API_BASE": "ftp://stripe.test"}),
     "an address without a host": ("STRIPE_API_BASE", {"STRIPE_API_BASE": "http://"}),
@@ -183,6 +184,8 @@ def test_every_setting_is_read_under_its_own_name(
         "RECONCILER_INSTANCES": "3",
         "RECONCILER_TRUSTED_PROXIES": "10.0.0.5",
         "RECONCILER_APPROVAL_HOURS": "5",
+        "RECONCILER_CONNECT_CAPABILITIES": "transfers,card_payments",
+        "RECONCILER_FOREIGN": "shop:metadata.app=shop",
         "RECONCILER_LOG_LEVEL": "warning",
     }
     before = load().model_dump()

@@ -9,9 +9,11 @@ import pytest
 
 from reconciler.domain.refusals import Refusal
 from reconciler.gateway.snapshots import PAYOUT_METADATA
+from reconciler.money_out.available import Available
 from reconciler.money_out.pay_out import _Asked, _decide, pay_out
 from reconciler.money_out.resolve import resolve_outcomes
 from reconciler.reconciling.compare_transfers import compare_transfers
+from reconciler.store import merchants
 from tests.harness import Service, run, service
 
 DAY = 86400
@@ -160,6 +162,48 @@ def test_a_payout_whose_transfer_stripe_does_not_list_is_missing_at_stripe(
     run(story)
 
 
+def test_what_is_missing_at_stripe_stays_so_for_as_long_as_it_is_not_listed(
+    tmp_path: Path,
+) -> None:
+    """The list is walked again for some weeks; that nobody looks any more proves nothing."""
+
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'missing.db'}") as it:
+            await _funded(it)
+            payout = await _payout(it, 12_000)
+            await it.listen()
+            hidden = (payout["transfer_id"],)
+            hole = it.simulator.faults.add(
+                path="/v1/transfers", when="list_hole", ids=hidden, times=99
+            )
+            for _ in range(3):
+                found = (await it.check())["found"]
+                assert payout["transfer_id"] in {f["reference"] for f in found}
+                it.simulator.clock.advance(30 * 86400)
+            assert hole
+
+    run(story)
+
+
+def test_a_payout_to_an_earlier_account_of_its_merchant_names_that_cause(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with service(f"sqlite:///{tmp_path / 'relinked.db'}") as it:
+            old = await _funded(it)
+            payout = await _payout(it, 12_000)
+            await it.listen()
+            new = it.simulator.acts.connect_account()
+            async with it.context.write() as session:
+                await merchants.connect(session, "bakery", "Bakery", new, it.context.now())
+                await session.run("UPDATE payouts SET destination = :new", new=new)
+            found = (await it.check())["found"]
+            assert [(f["reference"], f["cause"], f["difference"]) for f in found] == [
+                (payout["transfer_id"], "account_relinked", 0)
+            ]
+            assert old != new
+
+    run(story)
+
+
 def test_a_reversal_comes_back_to_the_merchant(database_url: str) -> None:
     async def story() -> None:
         async with service(database_url) as it:
@@ -180,6 +224,7 @@ def test_a_reversal_comes_back_to_the_merchant(database_url: str) -> None:
                 "paid_out": 7_000,
                 "reserved": 0,
                 "disputed": 0,
+                "adjusted": 0,
                 "balance": 43_000,
             }
 
@@ -290,10 +335,10 @@ def test_money_that_another_payout_took_since_the_reading_is_not_promised_again(
             await _funded(it, 100_000)
             await _funded_again(it)
             before = (await it.query("SELECT MAX(id) AS id FROM ledger_transactions"))[0]["id"]
-            available = 60_000
+            there = Available({"usd": 60_000}, {}, before)
             taken = await _payout(it, 50_000)
             assert taken["status"] == "completed"
-            asked = _Asked("bakery", 50_000, "usd", available, before)
+            asked = _Asked("bakery", 50_000, "usd", there)
             refused = await _decide(it.context, asked)
             assert isinstance(refused, Refusal)
             assert refused.code == "insufficient_platform_available"

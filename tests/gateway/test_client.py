@@ -237,6 +237,20 @@ def test_an_object_is_read_where_its_id_says(id: str, path: str):
     assert id.partition("_")[0] in PATHS
 
 
+def test_a_reversal_is_read_below_its_transfer():
+    network = Network(ok({"object": "something"}))
+    assert network.run(lambda g: g.retrieve("trr_1", PLATFORM, NOW, "tr_1")) == []
+    assert network.requests[0].url.path == "/v1/transfers/tr_1/reversals/trr_1"
+
+
+@pytest.mark.parametrize("family", ["", "trr_1", "pi_1", "tr_1/..", "tr_1?x"])
+def test_a_reversal_of_no_known_transfer_is_missing_without_asking(family: str):
+    network = Network(ok({"object": "something"}))
+    found = network.run(lambda g: g.retrieve("trr_1", PLATFORM, NOW, family))
+    assert isinstance(found, Missing)
+    assert network.requests == []
+
+
 def test_what_is_read_is_a_reading_in_our_version_at_the_moment_before_it():
     network = Network(ok({**CHARGE, "refunds": {"data": [REFUND]}}))
     own, back = network.run(lambda g: g.retrieve("ch_1", "acct_1", NOW))

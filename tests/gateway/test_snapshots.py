@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.domain.lifecycle import Kind
 from reconciler.domain.money import LARGEST_AMOUNT
+from reconciler.domain.ownership import parsed
 from reconciler.domain.snapshot import Origin, Snapshot
 from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.movements import balance_transaction
@@ -184,6 +185,7 @@ def test_a_payment_intent_is_read():
     assert found.detail == {
         "merchant": "m1",
         "platform_fee": 99,
+        "foreign": "",
         "amount_received": 1099,
         "amount_capturable": 0,
         "latest_charge": "ch_1",
@@ -371,6 +373,24 @@ def test_the_metadata_keys_can_be_chosen():
 )
 def test_a_fee_is_plain_digits_or_marked_as_unusable(written: str, fee: int):
     assert one(INTENT, metadata={"platform_fee": written}).detail["platform_fee"] == fee
+
+
+RULES = parsed(
+    "shop:metadata.app=shop;group:transfer_group=g*;app:application=ca_1;x:description=x*"
+)
+
+
+def test_what_a_rule_names_is_read_as_another_applications():
+    def owners(body: dict[str, Any], **changed: Any) -> list[Any]:
+        found = all_of({**body, **changed}, Reading(foreign=RULES))
+        return [s.detail["foreign"] for s in found if "foreign" in s.detail]
+
+    assert owners(INTENT) == owners(CHARGE) == [""]
+    assert owners(INTENT, metadata={"app": "shop"}) == ["shop"]
+    assert owners(CHARGE, application={"id": "ca_1", "object": "application"}) == ["app"]
+    assert owners(TRANSFER, transfer_group="g7") == ["group"]
+    assert owners(INTENT, description="x" * 5000) == ["x"]
+    assert owners(INTENT, description=7, metadata={"app": "other"}) == [""]
 
 
 @pytest.mark.parametrize("metadata", [None, {}])
