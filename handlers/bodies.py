@@ -67,19 +67,21 @@ async def json_body(request: Request) -> dict[str, Any]:
     Raises Problem 400 `body_not_json` for anything that two readers could read differently.
     """
     if not hasattr(request.state, "body"):
-        request.state.body = _parsed(await _raw(request))
+        detail = f"The body is larger than {LARGEST_BODY_BYTES // 1024} KiB."
+        request.state.body = _parsed(await raw_body(request, LARGEST_BODY_BYTES, detail))
     found: dict[str, Any] = request.state.body
     return found
 
 
-async def _raw(request: Request) -> bytes:
+async def raw_body(request: Request, largest: int, too_large: str) -> bytes:
+    """The body as it was sent. Raises Problem 413 with this sentence beyond so many bytes, and 400
+    if it ended early."""
     pieces, size = [], 0
     try:
         async for piece in request.stream():
             size += len(piece)
-            if size > LARGEST_BODY_BYTES:
-                detail = f"The body is larger than {LARGEST_BODY_BYTES // 1024} KiB."
-                raise Problem(413, "body_too_large", detail)
+            if size > largest:
+                raise Problem(413, "body_too_large", too_large)
             pieces.append(piece)
     except ClientDisconnect:
         raise Problem(400, "body_incomplete", "The body ended before it was complete.") from None

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from handlers.bodies import LARGEST_AMOUNT
+from handlers.bodies import LARGEST_AMOUNT, raw_body
 from handlers.problems import Problem
 from reconciler.domain.money import exponent
 
@@ -22,11 +22,7 @@ LONGEST_NOTE = 500
 
 async def form_of(request: Request) -> dict[str, str]:
     """The fields of a form. Raises Problem 400 or 413."""
-    raw = bytearray()
-    async for piece in request.stream():
-        raw += piece
-        if len(raw) > LARGEST_FORM:
-            raise Problem(413, "body_too_large", "The form is larger than 16 KiB.")
+    raw = await raw_body(request, LARGEST_FORM, "The form is larger than 16 KiB.")
     try:
         pairs = parse_qsl(
             raw.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict"

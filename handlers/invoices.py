@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from handlers import rendering
 from handlers.answers import made, stripe_of
-from handlers.bodies import Amount, Currency, Id, Note, Why, body_of, refuse_card_number
+from handlers.bodies import Amount, Currency, Id, Note, Why, body_of, raw_body, refuse_card_number
 from handlers.paging import after_of, limit_of, unknown_cursor
 from handlers.problems import Problem, not_found, path_id, refused
 from reconciler.context import Context
@@ -25,6 +25,7 @@ from reconciler.store import invoices as stored
 from reconciler.store.database import Row
 
 LARGEST_FILE_BYTES = 16 * 1024 * 1024
+TOO_LARGE = f"The file is larger than {LARGEST_FILE_BYTES >> 20} MiB; split it."
 LONGEST_REASON = 500
 FLAGS = {"": False, "false": False, "true": True}
 
@@ -72,27 +73,13 @@ async def imported(context: Context, request: Request) -> Any:
         raise Problem(415, "not_csv", "Send the file as text/csv.")
     outcome = await import_file(
         context,
-        await _file(request),
+        await raw_body(request, LARGEST_FILE_BYTES, TOO_LARGE),
         request.state.actor,
         all_or_nothing=_flag(request, "all_or_nothing"),
         dry_run=_flag(request, "dry_run"),
         reason=_reason(request),
     )
     return import_shown(outcome)
-
-
-async def _file(request: Request) -> bytes:
-    pieces, size = [], 0
-    try:
-        async for piece in request.stream():
-            size += len(piece)
-            if size > LARGEST_FILE_BYTES:
-                detail = f"The file is larger than {LARGEST_FILE_BYTES >> 20} MiB; split it."
-                raise Problem(413, "body_too_large", detail)
-            pieces.append(piece)
-    except ClientDisconnect:
-        raise Problem(400, "body_incomplete", "The body ended before it was complete.") from None
-    return b"".join(pieces)
 
 
 def _flag(request: Request, name: str) -> bool:

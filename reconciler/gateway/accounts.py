@@ -17,7 +17,6 @@ from reconciler.domain.snapshot import PLATFORM, Snapshot
 from reconciler.gateway import fields
 from reconciler.gateway.account_fields import MERCHANT_METADATA, OPENING_METADATA, is_account
 from reconciler.gateway.client import Gateway, Page
-from reconciler.gateway.fields import Json
 from reconciler.gateway.outcomes import Ending, Missing, Refusal, StripeUnavailable, outcome_of
 
 ACCOUNTS = "/v1/accounts"
@@ -130,14 +129,4 @@ async def page(door: Gateway, cursor: str, read_at: int) -> Page[Snapshot]:
     body = await door.get(ACCOUNTS, parameters, PLATFORM)
     rows = [row for row in fields.rows(body, "data") if is_account(row)]
     found = [s for row in rows for s in door.read_answer(row, read_at)]
-    return Page(tuple(found), _next(body))
-
-
-def _next(body: Json) -> str:
-    rows = fields.rows(body, "data")
-    if body.get("has_more") is not True:
-        return ""
-    cursor = fields.text(rows[-1], "id") if rows else ""
-    if not cursor:
-        raise fields.Unreadable("data has more rows and none to go on from")
-    return cursor
+    return Page(tuple(found), fields.next_cursor(body))

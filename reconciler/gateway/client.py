@@ -153,7 +153,7 @@ class Gateway:
             "/v1/balance_transactions", window, cursor, account, expand=["data.source"]
         )
         rows = tuple(balance_transaction(row, account) for row in fields.rows(body, "data"))
-        return Page(rows, _next(body))
+        return Page(rows, fields.next_cursor(body))
 
     async def transfers(self, window: Window, cursor: str) -> Page[Snapshot]:
         """One page of the platform's transfers, without what is embedded in them."""
@@ -162,12 +162,12 @@ class Gateway:
             snapshots.read(row, self._rendered(window.end, PLATFORM), self._reading)[0]
             for row in fields.rows(body, "data")
         ]
-        return Page(tuple(rows), _next(body))
+        return Page(tuple(rows), fields.next_cursor(body))
 
     async def events(self, window: Window, cursor: str, account: str = PLATFORM) -> Page[Json]:
         """One page of an account's own events as Stripe keeps them, for 30 days."""
         body = await self._list("/v1/events", window, cursor, account)
-        return Page(tuple(fields.rows(body, "data")), _next(body))
+        return Page(tuple(fields.rows(body, "data")), fields.next_cursor(body))
 
     async def retrieve(
         self, object_id: str, account: str, read_at: int, family: str = ""
@@ -285,14 +285,3 @@ def _from_cards(body: Json, name: str) -> dict[str, int]:
         money = fields.amount(holder, key, 0, signed=True)
         found[unit] = found.get(unit, 0) + money
     return found
-
-
-def _next(body: Json) -> str:
-    """The cursor of the next page. Raises Unreadable if there is one and it cannot be asked for."""
-    rows = fields.rows(body, "data")
-    if body.get("has_more") is not True:
-        return ""
-    cursor = fields.text(rows[-1], "id") if rows else ""
-    if not cursor:
-        raise fields.Unreadable("data has more rows and none to go on from")
-    return cursor

@@ -98,6 +98,18 @@ def rows(body: Json, key: str) -> list[Json]:
     return items(body, key)
 
 
+def next_cursor(body: Json) -> str:
+    """The cursor of the page after this one of a list, empty on the last. Raises Unreadable if
+    there is one and it cannot be asked for."""
+    data = rows(body, "data")
+    if body.get("has_more") is not True:
+        return ""
+    cursor = text(data[-1], "id") if data else ""
+    if not cursor:
+        raise Unreadable("data has more rows and none to go on from")
+    return cursor
+
+
 def items(body: Json, key: str) -> list[Json]:
     """The objects in an embedded list (or bare array), empty when absent."""
     value = body.get(key)

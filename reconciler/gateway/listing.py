@@ -76,10 +76,7 @@ async def page(
         found.take(stripe, type, row, read_at, account)
     if rows:
         found.reached = fields.seconds(rows[-1], "created", 0)
-    if body.get("has_more") is True:
-        found.next = fields.text(rows[-1], "id") if rows else ""
-        if not found.next:
-            raise Unreadable("data has more rows and none to go on from")
+    found.next = fields.next_cursor(body)
     return found
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from reconciler.domain.facts import BalanceTransaction
 from reconciler.gateway import fields
 from reconciler.gateway.client import PAGE, Gateway
-from reconciler.gateway.fields import Unreadable
 from reconciler.gateway.movements import balance_transaction
 
 
@@ -20,10 +19,8 @@ async def movements_of(stripe: Gateway, payout: str, account: str) -> list[Balan
     found: list[BalanceTransaction] = []
     while True:
         body = await stripe.get("/v1/balance_transactions", params, account)
-        rows = fields.rows(body, "data")
-        found += [balance_transaction(row, account) for row in rows]
-        if body.get("has_more") is not True:
+        found += [balance_transaction(row, account) for row in fields.rows(body, "data")]
+        cursor = fields.next_cursor(body)
+        if not cursor:
             return found
-        if not rows:
-            raise Unreadable("data has more rows and none to go on from")
-        params["starting_after"] = found[-1].id
+        params["starting_after"] = cursor
